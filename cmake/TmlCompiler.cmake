@@ -16,6 +16,9 @@ elseif(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND CMAKE_CXX_COMPILER_VERSION VER
   message(FATAL_ERROR "clang ${CMAKE_CXX_COMPILER_VERSION} is too old: clang >= 14 or g++ >= 13 is needed")
 endif()
 
+# -O2: the programs wait for wires and disks, and a shorter build is felt every day.
+string(REPLACE "-O3" "-O2" CMAKE_CXX_FLAGS_RELEASE "${CMAKE_CXX_FLAGS_RELEASE}")
+
 find_program(TML_CCACHE ccache)
 if(TML_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   # Precompiled headers carry time stamps and macros that ccache must be told to look past.

@@ -12,10 +12,10 @@ add_library(tml_pch_asio OBJECT ${CMAKE_SOURCE_DIR}/cmake/pch_asio.cpp)
 target_link_libraries(tml_pch_asio PUBLIC tml_asio tl::expected)
 target_precompile_headers(tml_pch_asio PRIVATE ${CMAKE_SOURCE_DIR}/cmake/pch_asio.hpp)
 
-# Adds each folder, or with TML_ONLY just those named there.
+# Adds each folder that is there, or with TML_ONLY just those named there.
 function(tml_add_folders)
   foreach(folder ${ARGN})
-    if(NOT TML_ONLY OR folder IN_LIST TML_ONLY)
+    if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/CMakeLists.txt AND (NOT TML_ONLY OR folder IN_LIST TML_ONLY))
       add_subdirectory(${folder})
     endif()
   endforeach()
@@ -90,5 +90,25 @@ function(tml_fuzz_target name)
   target_link_libraries(${name} PRIVATE ${A_DEPS})
   if(A_ASIO)
     target_link_libraries(${name} PRIVATE tml_asio)
+  endif()
+endfunction()
+
+# tml_python_test(integration_x SCRIPT x.py [LABEL integration] [TIMEOUT 300] [ARGS ...] [SERIAL]): a Python test of real programs. It finds
+# them through TML_BIN_DIR and the shared helpers through PYTHONPATH. Exit 77 = skipped, with the reason printed. SERIAL = alone on the machine.
+function(tml_python_test name)
+  cmake_parse_arguments(A "SERIAL" "SCRIPT;LABEL;TIMEOUT" "ARGS" ${ARGN})
+  if(NOT A_LABEL)
+    set(A_LABEL integration)
+  endif()
+  if(NOT A_TIMEOUT)
+    set(A_TIMEOUT 300)
+  endif()
+  find_program(TML_PYTHON3 NAMES /usr/bin/python3 python3 REQUIRED NO_CACHE)
+  add_test(NAME ${name} COMMAND ${TML_PYTHON3} ${CMAKE_CURRENT_SOURCE_DIR}/${A_SCRIPT} ${A_ARGS})
+  set_tests_properties(${name} PROPERTIES
+    LABELS ${A_LABEL} TIMEOUT ${A_TIMEOUT} SKIP_RETURN_CODE 77
+    ENVIRONMENT "TML_BIN_DIR=${CMAKE_BINARY_DIR}/bin;TML_SHARED_DIR=${CMAKE_SOURCE_DIR}/../shared;PYTHONPATH=${CMAKE_SOURCE_DIR}/tests/support/py;PYTHONDONTWRITEBYTECODE=1")
+  if(A_SERIAL)
+    set_tests_properties(${name} PROPERTIES RUN_SERIAL TRUE)
   endif()
 endfunction()
