@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The TML authors
+#include "firmware/app/app.hpp"
+
+namespace tml::fw::app {
+
+App::App(const Board& board) : machine_(board), editor_(machine_.services.sink()) {}
+
+void App::start() {
+  Services& services = machine_.services;
+  services.config.mount();
+  services.samples.mount();
+  const hal::SystemInfo& about = services.board.system.info();
+  Line line;
+  line.put("\nHello from TML on ").put(about.device_type).put(", firmware ").put(about.firmware_version);
+  line.put("\nCompiled on ").put(about.build_date).put(' ').put(about.build_time);
+  line.put("\nType AT+HELP to see a list of commands.\n");
+  services.out.text(line.view());
+  editor_.prompt();
+  idle_since_us_ = services.board.clock.wire_us();
+}
+
+Wake App::poll() {
+  Services& services = machine_.services;
+  if (mode_ == Mode::finished) return {};
+  services.out.flush();
+  if (mode_ == Mode::idle) take_input();
+  if (mode_ == Mode::job) watch_for_stop();
+  Step step;
+  switch (mode_) {
+    case Mode::idle:
+      step = idle_step();
+      break;
+    case Mode::answering:
+      step = answer();
+      break;
+    case Mode::job:
+      step = job_->step();
+      if (step.done) {
+        end_answer();
+        step = Step::again();
+      }
+      break;
+    case Mode::resetting:
+      if (services.out.drained()) {
+        mode_ = Mode::finished;
+        services.board.system.reset();
+        return {};
+      }
+      step = Step::when_sent();
+      break;
+    case Mode::finished:
+      break;
+  }
+  services.out.flush();
+  return {step.delay_us, step.on_transmit || services.out.queued() > 0};
+}
+
+bool App::next_byte(std::uint8_t& byte) {
+  if (received_first_ == received_end_) {
+    received_first_ = 0;
+    received_end_ = machine_.services.board.uart.read(received_);
+    if (received_end_ == 0) return false;
+  }
+  byte = received_[received_first_++];
+  return true;
+}
+
+void App::take_input() {
+  Services& services = machine_.services;
+  std::uint8_t byte = 0;
+  // One buffer's worth per step, so that a host that never pauses does not keep us here.
+  for (std::size_t i = 0; i < received_.size() && services.out.room() >= kEchoRoom && next_byte(byte); ++i) {
+    const bool skip = skip_cr_ && byte == '\r';
+    skip_cr_ = false;
+    idle_since_us_ = services.board.clock.wire_us();
+    if (skip) continue;
+    const auto event = editor_.push(static_cast<char>(byte));
+    if (event == wire::LineEditorBase::Event::none) continue;
+    overlong_ = event == wire::LineEditorBase::Event::overlong;
+    answer_at_us_ = idle_since_us_ + kAnswerDelayUs;
+    mode_ = Mode::answering;
+    return;
+  }
+}
+
+void App::watch_for_stop() {
+  std::uint8_t byte = 0;
+  for (std::size_t i = 0; i < received_.size() && next_byte(byte); ++i) {
+    if (skip_cr_ && byte == '\r') {
+      skip_cr_ = false;
+      continue;
+    }
+    skip_cr_ = byte == 'b';
+    if (skip_cr_) job_->stop();
+  }
+}
+
+Step App::idle_step() {
+  Services& services = machine_.services;
+  if (received_first_ < received_end_) return services.out.room() >= kEchoRoom ? Step::again() : Step::when_sent();
+  if (erased_ahead_) return Step::after(Step::kNever);
+  const std::uint64_t idle_us = services.board.clock.wire_us() - idle_since_us_;
+  if (idle_us < kIdleUs) return Step::after(kIdleUs - idle_us);
+  erased_ahead_ = !services.samples.erase_ahead();
+  return Step::again();
+}
+
+Step App::answer() {
+  Services& services = machine_.services;
+  const std::uint64_t now_us = services.board.clock.wire_us();
+  if (now_us < answer_at_us_) return Step::after(answer_at_us_ - now_us);
+  if (overlong_) {
+    wire::write_at_refusal(wire::AtRefusal::line_too_long, editor_.line(), services.sink());
+    end_answer();
+    return Step::again();
+  }
+  job_ = run_line(machine_, editor_.line());
+  if (machine_.reset_wanted) {
+    mode_ = Mode::resetting;
+  } else if (job_ != nullptr) {
+    mode_ = Mode::job;
+  } else {
+    end_answer();
+  }
+  return Step::again();
+}
+
+void App::end_answer() {
+  job_ = nullptr;
+  editor_.prompt();
+  mode_ = Mode::idle;
+  erased_ahead_ = false;
+  idle_since_us_ = machine_.services.board.clock.wire_us();
+}
+
+}  // namespace tml::fw::app

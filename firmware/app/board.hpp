@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The TML authors
+//
+// What a port hands to the application.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "firmware/hal/clock.hpp"
+#include "firmware/hal/flash.hpp"
+#include "firmware/hal/random.hpp"
+#include "firmware/hal/sensor.hpp"
+#include "firmware/hal/system.hpp"
+#include "firmware/hal/uart.hpp"
+
+namespace tml::fw::app {
+
+inline constexpr std::size_t kMaxSensors = 8;
+inline constexpr std::uint32_t kMaxSampleSectors = 4096;  ///< 16 MiB
+
+/// Everything the application runs on. All of it outlives the App.
+struct Board {
+  hal::Uart& uart;
+  hal::Clock& clock;
+  hal::Flash& flash;
+  hal::FlashRegion config_region;  ///< Two sectors (8 KiB).
+  hal::FlashRegion sample_region;  ///< 4 to kMaxSampleSectors sectors; not overlapping config_region.
+  hal::Random& random;
+  hal::System& system;
+  std::span<hal::Sensor* const> sensors;  ///< 0 to kMaxSensors, in the order of AT+SENSORS?.
+};
+
+}  // namespace tml::fw::app

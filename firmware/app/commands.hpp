@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The TML authors
+//
+// The AT commands as data (wire reference 1.7): name, forms, arguments, help, and what runs them.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "common/wire/at.hpp"
+#include "firmware/app/capture.hpp"
+#include "firmware/app/listing.hpp"
+#include "firmware/app/readout.hpp"
+#include "firmware/app/services.hpp"
+
+namespace tml::fw::app {
+
+/// What a command may use: the services and the jobs, of which one runs at a time.
+struct Machine {
+  explicit Machine(const Board& board)
+      : services(board),
+        read_out(services),
+        hex_dump(services),
+        capture(services),
+        cycle(services, capture),
+        file_list(services),
+        file_clear(services),
+        report(services),
+        help(services) {}
+
+  Services services;
+  ReadOut read_out;
+  HexDump hex_dump;
+  Capture capture;
+  CaptureCycle cycle;
+  FileList file_list;
+  FileClear file_clear;
+  Report report;
+  Help help;
+  bool reset_wanted = false;
+};
+
+/// Writes the whole answer, ending in a line end, and returns nullptr; or starts a job and returns it. The views in the
+/// request stay valid until the job has finished.
+using Handler = Job* (*)(Machine& machine, const wire::AtRequest& request);
+
+struct Command {
+  std::string_view name;       ///< Without "AT+".
+  Handler run = nullptr;       ///< AT+NAME; nullptr: no such form.
+  Handler read = nullptr;      ///< AT+NAME?
+  Handler write = nullptr;     ///< AT+NAME=...
+  std::string_view arguments;  ///< Of the write form, optional ones in square brackets.
+  std::uint8_t min_arguments = 0;
+  std::uint8_t max_arguments = 0;
+  std::string_view help;
+};
+
+[[nodiscard]] std::span<const Command> commands();
+
+/// Runs one line as the editor gave it: parses, looks the command up, checks form and number of arguments, calls the
+/// handler. Refusals print their text and return nullptr.
+[[nodiscard]] Job* run_line(Machine& machine, std::string_view line);
+
+/// "ERR: <text>" and the line end. A "> " in it is defused.
+void print_error(Services& services, std::string_view text);
+
+}  // namespace tml::fw::app

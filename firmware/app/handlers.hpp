@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The TML authors
+//
+// The handlers behind the command table; one per form of a command. See Handler in commands.hpp for their contract.
+#pragma once
+
+#include "firmware/app/commands.hpp"
+
+namespace tml::fw::app::handlers {
+
+// settings_handlers.cpp
+Job* read_device_id(Machine&, const wire::AtRequest&);
+Job* write_device_id(Machine&, const wire::AtRequest&);
+Job* read_wifi(Machine&, const wire::AtRequest&);
+Job* write_wifi(Machine&, const wire::AtRequest&);
+Job* read_sampling(Machine&, const wire::AtRequest&);
+Job* write_sampling(Machine&, const wire::AtRequest&);
+Job* read_cycle(Machine&, const wire::AtRequest&);
+Job* write_cycle(Machine&, const wire::AtRequest&);
+Job* read_upload(Machine&, const wire::AtRequest&);
+Job* write_upload(Machine&, const wire::AtRequest&);
+Job* read_upload_host(Machine&, const wire::AtRequest&);
+Job* write_upload_host(Machine&, const wire::AtRequest&);
+Job* read_management(Machine&, const wire::AtRequest&);
+Job* write_management(Machine&, const wire::AtRequest&);
+Job* clear_config(Machine&, const wire::AtRequest&);
+
+// file_handlers.cpp
+Job* list_files(Machine&, const wire::AtRequest&);
+Job* clear_files(Machine&, const wire::AtRequest&);
+Job* read_file(Machine&, const wire::AtRequest&);
+Job* read_buffer(Machine&, const wire::AtRequest&);
+Job* read_raw(Machine&, const wire::AtRequest&);
+Job* unlink_file(Machine&, const wire::AtRequest&);
+Job* upload_file(Machine&, const wire::AtRequest&);
+Job* start_sampling(Machine&, const wire::AtRequest&);
+Job* start_cycle(Machine&, const wire::AtRequest&);
+
+// commands.cpp
+Job* help(Machine&, const wire::AtRequest&);
+Job* info(Machine&, const wire::AtRequest&);
+Job* config(Machine&, const wire::AtRequest&);
+Job* device_info(Machine&, const wire::AtRequest&);
+Job* sensors(Machine&, const wire::AtRequest&);
+Job* snapshot_info(Machine&, const wire::AtRequest&);
+Job* reset(Machine&, const wire::AtRequest&);
+Job* scan_wifi(Machine&, const wire::AtRequest&);
+Job* no_camera(Machine&, const wire::AtRequest&);
+Job* no_model(Machine&, const wire::AtRequest&);
+Job* no_bootloader(Machine&, const wire::AtRequest&);
+
+}  // namespace tml::fw::app::handlers

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The TML authors
+#include "firmware/app/readout.hpp"
+
+#include <algorithm>
+
+#include "common/wire/at.hpp"
+#include "common/wire/hex.hpp"
+
+namespace tml::fw::app {
+
+void ReadOut::begin(const FileInfo& file, std::uint32_t start_bytes, std::uint32_t length_bytes, bool fast) {
+  file_ = file;
+  at_ = start_bytes;
+  end_ = start_bytes + length_bytes;
+  fast_ = fast;
+  stopping_ = false;
+  waiting_ = false;
+  changed_ = false;
+  encoder_ = {};
+  state_ = fast ? State::announce : State::payload;
+}
+
+Step ReadOut::step() {
+  const hal::SystemInfo& info = services_.board.system.info();
+  switch (state_) {
+    case State::announce:
+      return announce();
+    case State::settle_before:
+      return settle(info.transfer_baud, State::payload);
+    case State::payload:
+      return payload();
+    case State::settle_after:
+      return settle(info.default_baud, State::tail);
+    case State::tail:
+      services_.out.text("\n");
+      return Step::finished();
+  }
+  return Step::finished();
+}
+
+Step ReadOut::announce() {
+  // A host that sees "OK" without its line end takes the rest for payload (wire reference 1.16), hence one write for
+  // both.
+  if (!services_.out.send_together("OK\r\n")) return Step::when_sent();
+  state_ = State::settle_before;
+  return Step::again();
+}
+
+Step ReadOut::settle(std::uint32_t baud, State next) {
+  const std::uint64_t now_us = services_.board.clock.wire_us();
+  if (!waiting_) {
+    if (!services_.out.drained()) return Step::when_sent();
+    waiting_ = true;
+    until_us_ = now_us + kPauseUs;
+  }
+  if (now_us < until_us_) return Step::after(until_us_ - now_us);
+  if (!changed_) {
+    services_.board.uart.set_baud(baud);
+    changed_ = true;
+    until_us_ = now_us + kPauseUs;
+    return Step::after(kPauseUs);
+  }
+  waiting_ = false;
+  changed_ = false;
+  state_ = next;
+  return Step::again();
+}
+
+Step ReadOut::payload() {
+  if (services_.out.room() < text_.size()) return Step::when_sent();
+  if (stopping_) return end_payload("ERR: read-out stopped");
+  const auto count = std::min<std::uint32_t>(kChunk, end_ - at_);
+  const auto bytes = std::span(bytes_).first(count);
+  if (!services_.samples.read(file_, at_, bytes))
+    return end_payload("ERR: Failed to read from buffer: the flash does not answer");
+  const std::size_t size = encoder_.update(std::as_bytes(bytes), text_).value_or(0);
+  services_.out.raw({text_.data(), size});
+  at_ += count;
+  if (at_ < end_) return {false, 0, true};
+  const std::size_t rest = encoder_.finish(text_).value_or(0);
+  services_.out.raw({text_.data(), rest});
+  return end_payload(nullptr);
+}
+
+Step ReadOut::end_payload(const char* error) {
+  if (error != nullptr) services_.out.text("\n"), services_.out.text(error);
+  services_.out.text("\n");
+  if (!fast_) return Step::finished();
+  services_.out.text("OK\n");
+  state_ = State::settle_after;
+  return Step::again();
+}
+
+void HexDump::begin(const FileInfo& file, std::uint32_t start_bytes, std::uint32_t length_bytes) {
+  file_ = file;
+  at_ = start_bytes;
+  end_ = start_bytes + length_bytes;
+  stopping_ = false;
+}
+
+Step HexDump::step() {
+  constexpr std::size_t kPerLine = 16;
+  constexpr std::size_t kLineRoom = 128;
+  if (services_.out.room() < kLineRoom) return Step::when_sent();
+  if (stopping_) {
+    services_.out.text("ERR: read-out stopped\n");
+    return Step::finished();
+  }
+  std::array<std::uint8_t, kPerLine> bytes;
+  const auto part = std::span(bytes).first(std::min<std::size_t>(kPerLine, end_ - at_));
+  if (!services_.samples.read(file_, at_, part)) {
+    services_.out.text("ERR: Failed to read from buffer: the flash does not answer\n");
+    return Step::finished();
+  }
+  Line line;
+  for (std::size_t i = 0; i < part.size(); ++i) {
+    std::array<char, 2> digits;
+    (void)wire::hex_encode(std::as_bytes(part.subspan(i, 1)), digits);
+    if (i > 0) line.put(' ');
+    line.put(std::string_view(digits.data(), digits.size()));
+  }
+  services_.out.text(line.end().view());
+  at_ += static_cast<std::uint32_t>(part.size());
+  return at_ < end_ ? Step{false, 0, true} : Step::finished();
+}
+
+}  // namespace tml::fw::app
