@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The TML authors
+#include "firmware/boards/native/board.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+
+#include "common/base/file.hpp"
+#include "common/base/version.hpp"
+#include "firmware/boards/native/playlist.hpp"
+
+namespace tml::fw::native {
+namespace {
+
+using std::chrono::nanoseconds;
+
+// The map of the flash: settings at the start, captures in the upper three quarters; between them room for images and
+// models.
+constexpr std::uint32_t kConfigSectors = 2;
+constexpr std::uint32_t kSampleStart = 4;  // a quarter
+
+constexpr int kMaxPasses = 32;  // then the other boards get their turn
+constexpr nanoseconds kReportEvery = std::chrono::seconds(1);
+constexpr nanoseconds kReplugRetry = std::chrono::seconds(1);
+constexpr std::size_t kMaxIdBytes = 31;
+
+Result<std::string> board_id(const BoardOptions& options, const std::filesystem::path& state) {
+  const std::filesystem::path file = state / "id";
+  if (options.id.empty()) {
+    Result<std::string> kept = read_file(file, 256);
+    if (kept) {
+      kept->erase(kept->find_last_not_of(" \r\n\t") + 1);
+      if (is_board_id(*kept)) return kept;
+      return fail(Errc::malformed, "the board's id is not one", file.string(), "Remove the file, or give --id");
+    }
+    if (kept.error().code != Errc::not_found) return kept;
+  }
+  std::string id = options.id.empty() ? id_from_seed(options.seed, options.index) : options.id;
+  Result<void> written = write_file_atomic(file, id + "\n");
+  if (!written) return pass(std::move(written.error()));
+  return id;
+}
+
+}  // namespace
+
+bool is_board_id(std::string_view text) {
+  return !text.empty() && text.size() <= kMaxIdBytes &&
+         text.find_first_not_of("0123456789abcdefABCDEF:-") == std::string_view::npos;
+}
+
+std::string id_from_seed(std::uint64_t seed, unsigned index) {
+  SeededRandom random(seed ^ (0x9E3779B97F4A7C15U * (index + 1U)));
+  const std::uint64_t bits = random.next_u64();
+  std::array<char, 24> text{};
+  std::snprintf(text.data(), text.size(), "02:%02x:%02x:%02x:%02x:%02x", static_cast<unsigned>(bits & 0xFFU),
+                static_cast<unsigned>(bits >> 8U & 0xFFU), static_cast<unsigned>(bits >> 16U & 0xFFU),
+                static_cast<unsigned>(bits >> 24U & 0xFFU), static_cast<unsigned>(bits >> 32U & 0xFFU));
+  return text.data();
+}
+
+Result<std::unique_ptr<SensorSource>> make_source(SensorKind kind, const std::string& spec, std::uint64_t seed,
+                                                  std::function<void(const Error&)> complaint) {
+  if (spec.starts_with("replay:")) {
+    Result<std::unique_ptr<PlaylistSource>> playlist =
+        PlaylistSource::open(spec.substr(7), sensor_info(kind).axes, std::move(complaint));
+    if (!playlist) return pass(std::move(playlist.error()));
+    return std::unique_ptr<SensorSource>(std::move(*playlist));
+  }
+  const std::string pattern = spec.starts_with("synth:") ? spec.substr(6) : std::string();
+  const auto patterns = synth_patterns(kind);
+  if (pattern != "auto" && std::find(patterns.begin(), patterns.end(), pattern) == patterns.end()) {
+    std::string known = "auto";
+    for (const std::string_view name : patterns) known += ", " + std::string(name);
+    return fail(Errc::usage, "--sensor: no such source for " + std::string(sensor_info(kind).name), "'" + spec + "'",
+                "Use replay:FILE_OR_DIR, or synth: with one of " + known);
+  }
+  return std::unique_ptr<SensorSource>(std::make_unique<SynthSource>(kind, pattern, seed));
+}
+
+BoardSystem::BoardSystem(std::string id, std::uint32_t default_baud, std::uint32_t transfer_baud) : id_(std::move(id)) {
+  info_ = {.device_type = "TML_VIRTUAL_BOARD",
+           .default_device_id = id_,
+           .firmware_version = kVersion,
+           .build_date = __DATE__,
+           .build_time = __TIME__,
+           .default_baud = default_baud,
+           .transfer_baud = transfer_baud};
+}
+
+Result<StateFolder> StateFolder::open(const std::filesystem::path& path) {
+  if (!path.empty()) {
+    Result<void> made = make_private_dir(path);
+    if (!made) return pass(std::move(made.error()));
+    return StateFolder(path, false);
+  }
+  std::error_code code;
+  std::string name = (std::filesystem::temp_directory_path(code) / "tml-board-XXXXXX").string();
+  if (code || ::mkdtemp(name.data()) == nullptr) return fail_errno(errno, "cannot make a temporary folder", name);
+  return StateFolder(name, true);
+}
+
+StateFolder::~StateFolder() {
+  std::error_code code;
+  if (temporary_) std::filesystem::remove_all(path_, code);
+}
+
+Board::Board(const BoardOptions& options, const Clock& clock, OpenWatch& watch, Events& events, StateFolder state,
+             std::string id)
+    : options_(options),
+      clock_(clock),
+      events_(events),
+      state_(std::move(state)),
+      id_(std::move(id)),
+      board_clock_(clock, options.speed),
+      system_(id_, options.baud_model == 0 ? kDefaultBaud : options.baud_model, options.transfer_baud),
+      uart_(options.baud_model, options.faults, options.seed + options.index, clock, watch),
+      schedule_(options.faults.timed),
+      started_(clock.steady()) {}
+
+Result<std::unique_ptr<Board>> Board::create(const BoardOptions& options, const Clock& clock, OpenWatch& watch,
+                                             Events& events) {
+  Result<StateFolder> state = StateFolder::open(options.state);
+  if (!state) return pass(std::move(state.error()));
+  const std::filesystem::path folder = state->path();
+  // Filled in below: the flash is locked, and what another board keeps in the folder left alone, before there is a
+  // board.
+  const auto owner = std::make_shared<Board*>(nullptr);
+  Result<std::unique_ptr<FlashFile>> flash =
+      FlashFile::open(folder, options.flash_bytes, [owner, &events, index = options.index](const std::string& text) {
+        events.panic(index, text);
+        if (*owner != nullptr) (*owner)->link_.reset();
+        std::_Exit(1);  // an MCU would halt here: nothing after a broken flash rule can be trusted
+      });
+  if (!flash) return pass(std::move(flash.error()));
+  Result<std::string> id = board_id(options, folder);
+  if (!id) return pass(std::move(id.error()));
+  std::unique_ptr<Board> board(new Board(options, clock, watch, events, std::move(*state), std::move(*id)));
+  *owner = board.get();
+  board->flash_ = std::move(*flash);
+  const std::array<std::pair<SensorKind, const std::string*>, 3> sensors{
+      {{SensorKind::accelerometer, &options.accelerometer},
+       {SensorKind::microphone, &options.microphone},
+       {SensorKind::environmental, &options.environmental}}};
+  for (const auto& [kind, spec] : sensors) {
+    Result<void> added = board->add_sensor(kind, *spec);
+    if (!added) return pass(std::move(added.error()));
+  }
+  board->boot();
+  Result<void> plugged = board->plug(false);
+  if (!plugged) return pass(std::move(plugged.error()));
+  return board;
+}
+
+Result<void> Board::add_sensor(SensorKind kind, const std::string& spec) {
+  const std::uint64_t seed = options_.seed + 1000 * (options_.index + 1U) + static_cast<std::uint64_t>(kind);
+  Result<std::unique_ptr<SensorSource>> source =
+      make_source(kind, spec, seed, [this](const Error& error) { events_.complaint(options_.index, error); });
+  if (!source) return pass(std::move(source.error()));
+  const auto label = [this] { return std::string(app_->services().config.config().label.view()); };
+  sensors_.push_back(std::make_unique<VirtualSensor>(
+      kind, std::move(*source), board_clock_, label, [this](const VirtualSensor& sensor, const std::string& name) {
+        events_.capture(options_.index, sensor.info().name, name, sensor.source().description());
+      }));
+  sensor_list_.push_back(sensors_.back().get());
+  return {};
+}
+
+Result<void> Board::plug(bool again) {
+  Result<Pty> pty = Pty::open();
+  if (!pty) return pass(std::move(pty.error()));
+  pty_path_ = pty->slave_path();
+  uart_.plug(std::move(*pty));
+  if (!options_.link.empty()) {
+    Result<PtyLink> link = PtyLink::create(options_.link, pty_path_);
+    if (!link) {
+      uart_.unplug();
+      return pass(std::move(link.error()));
+    }
+    link_.emplace(std::move(*link));
+  }
+  events_.ready(options_.index, {.pty = pty_path_,
+                                 .link = options_.link.string(),
+                                 .id = id_,
+                                 .state = state_.path().string(),
+                                 .seed = options_.seed,
+                                 .baud_model = options_.baud_model,
+                                 .replugged = again});
+  return {};
+}
+
+void Board::unplug() {
+  link_.reset();
+  uart_.unplug();
+}
+
+void Board::boot() {
+  app_.reset();
+  for (const auto& sensor : sensors_) sensor->stop();
+  uart_.reset();
+  const std::uint32_t size = flash_->size_bytes();
+  const std::uint32_t sample_start = size / kSampleStart;
+  app_ = std::make_unique<app::App>(app::Board{.uart = uart_,
+                                               .clock = board_clock_,
+                                               .flash = *flash_,
+                                               .config_region = {0, kConfigSectors * hal::kFlashSectorBytes},
+                                               .sample_region = {sample_start, size - sample_start},
+                                               .random = random_,
+                                               .system = system_,
+                                               .sensors = sensor_list_});
+  app_->start();
+  const app::FileInfo* const newest = app_->services().samples.newest();
+  newest_file_ = newest == nullptr ? 0 : newest->number;
+  app_due_ = nanoseconds(0);
+}
+
+void Board::run_faults(nanoseconds now) {
+  while (schedule_.next() != FaultSchedule::kNever && now - started_ >= schedule_.next()) {
+    const FaultSchedule::Event event = schedule_.pop();
+    events_.fault(options_.index, event);
+    switch (event) {
+      case FaultSchedule::Event::unplug:
+        unplug();
+        break;
+      case FaultSchedule::Event::replug:
+        replug_at_ = now;
+        break;
+      case FaultSchedule::Event::reset:
+        boot();
+        events_.restart(options_.index, "fault");
+        break;
+    }
+  }
+  if (now < replug_at_) return;
+  replug_at_ = FaultSchedule::kNever;
+  Result<void> plugged = plug(true);
+  if (!plugged) {
+    events_.complaint(options_.index, plugged.error());
+    replug_at_ = now + kReplugRetry;
+  }
+}
+
+void Board::poll_app(nanoseconds now) {
+  const app::Wake wake = app_->poll();
+  if (app_->finished()) {
+    boot();
+    events_.restart(options_.index, "command");
+    return;
+  }
+  app_due_ =
+      wake.delay_us == app::Wake::kNever ? FaultSchedule::kNever : now + std::chrono::microseconds(wake.delay_us);
+  const app::FileInfo* const newest = app_->services().samples.newest();
+  if (newest != nullptr && newest->number > newest_file_) {
+    newest_file_ = newest->number;
+    events_.sample(options_.index, app_->services().samples.name(*newest).view(), newest->size_bytes);
+  }
+}
+
+nanoseconds Board::step() {
+  const nanoseconds now = clock_.steady();
+  run_faults(now);
+  for (int i = 0; i < kMaxPasses; ++i) {
+    const bool moved = uart_.service(now);
+    if (!moved && app_due_ > now) break;
+    poll_app(now);
+  }
+  nanoseconds next = std::min({app_due_, uart_.next_due(now), report_changes(now)});
+  if (schedule_.next() != FaultSchedule::kNever) next = std::min(next, started_ + schedule_.next());
+  return std::min(next, replug_at_);
+}
+
+nanoseconds Board::report_changes(nanoseconds now) {
+  const Events::Line state = line();
+  const std::uint64_t losses = state.counters.tx_overrun + state.counters.rx_overrun + state.counters.garbled +
+                               state.tx.total() + state.rx.total();
+  if (losses == reported_losses_) return FaultSchedule::kNever;
+  if (now < report_at_) return report_at_;
+  reported_losses_ = losses;
+  report_at_ = now + kReportEvery;
+  events_.line(options_.index, state);
+  return FaultSchedule::kNever;
+}
+
+void Board::report_end() { events_.counters(options_.index, line(), flash_->wear()); }
+
+}  // namespace tml::fw::native

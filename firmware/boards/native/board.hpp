@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The TML authors
+//
+// One virtual board: flash, sensors, serial line, faults and the firmware application on top. Any number live in one
+// process, each with its own state; run_boards() is the loop that drives them.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/clock.hpp"
+#include "common/base/error.hpp"
+#include "firmware/app/app.hpp"
+#include "firmware/boards/native/board_hal.hpp"
+#include "firmware/boards/native/events.hpp"
+#include "firmware/boards/native/fault.hpp"
+#include "firmware/boards/native/flash_file.hpp"
+#include "firmware/boards/native/pty.hpp"
+#include "firmware/boards/native/pty_uart.hpp"
+#include "firmware/boards/native/virtual_sensor.hpp"
+
+namespace tml::fw::native {
+
+inline constexpr std::uint32_t kDefaultBaud = 115200;  ///< wire reference 1.1
+
+struct BoardOptions {
+  unsigned index = 0;
+  std::filesystem::path link;   ///< Empty: no link.
+  std::filesystem::path state;  ///< Created when missing. Empty: a temporary folder, removed at the end.
+  std::string id;  ///< Empty: the one kept in the state folder, else one derived from the seed; kept there.
+  std::uint32_t baud_model = 0;
+  std::uint32_t transfer_baud = kDefaultBaud;
+  std::uint32_t flash_bytes = 16U << 20U;
+  double speed = 1;
+  std::uint64_t seed = 0;
+  FaultPlan faults;
+  std::string accelerometer = "synth:auto";  ///< "synth:PATTERN" or "replay:PATH", as --sensor takes it.
+  std::string microphone = "synth:auto";
+  std::string environmental = "synth:auto";
+};
+
+/// A folder that is removed with its content on destruction when it is temporary.
+class StateFolder {
+ public:
+  [[nodiscard]] static Result<StateFolder> open(const std::filesystem::path& path);
+  StateFolder(StateFolder&& other) noexcept
+      : path_(std::move(other.path_)), temporary_(std::exchange(other.temporary_, false)) {}
+  StateFolder& operator=(StateFolder&&) = delete;
+  ~StateFolder();
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+ private:
+  StateFolder(std::filesystem::path path, bool temporary) : path_(std::move(path)), temporary_(temporary) {}
+  std::filesystem::path path_;
+  bool temporary_;
+};
+
+/// One thread. `clock`, `watch` and `events` outlive the board.
+class Board {
+ public:
+  /// Opens the state, reads the first recordings, plugs the pty in and starts the firmware.
+  [[nodiscard]] static Result<std::unique_ptr<Board>> create(const BoardOptions& options, const Clock& clock,
+                                                             OpenWatch& watch, Events& events);
+  Board(const Board&) = delete;
+  Board& operator=(const Board&) = delete;
+  /// Unplugs and removes the link.
+  ~Board() = default;
+
+  /// Runs until nothing is left to do now. Returns the time (of `clock`) of the next call without an event on fd().
+  std::chrono::nanoseconds step();
+
+  /// For poll(2): -1 while unplugged.
+  [[nodiscard]] int fd() const { return uart_.fd(); }
+  [[nodiscard]] short poll_events() const { return uart_.poll_events(); }
+
+  /// Sends the last event.
+  void report_end();
+
+  [[nodiscard]] const std::string& id() const { return id_; }
+  [[nodiscard]] const std::string& pty_path() const { return pty_path_; }
+
+ private:
+  Board(const BoardOptions& options, const Clock& clock, OpenWatch& watch, Events& events, StateFolder state,
+        std::string id);
+  [[nodiscard]] Result<void> add_sensor(SensorKind kind, const std::string& spec);
+  [[nodiscard]] Result<void> plug(bool again);
+  void unplug();
+  void boot();
+  void run_faults(std::chrono::nanoseconds now);
+  void poll_app(std::chrono::nanoseconds now);
+  /// When it has something to report later.
+  std::chrono::nanoseconds report_changes(std::chrono::nanoseconds now);
+  [[nodiscard]] Events::Line line() const { return {uart_.counters(), uart_.tx_faults(), uart_.rx_faults()}; }
+
+  BoardOptions options_;
+  const Clock& clock_;
+  Events& events_;
+  StateFolder state_;
+  std::string id_;
+  std::string pty_path_;
+  std::optional<PtyLink> link_;
+  std::unique_ptr<FlashFile> flash_;
+  BoardClock board_clock_;
+  BoardRandom random_;
+  BoardSystem system_;
+  PtyUart uart_;
+  FaultSchedule schedule_;
+  std::vector<std::unique_ptr<VirtualSensor>> sensors_;
+  std::vector<hal::Sensor*> sensor_list_;
+  std::unique_ptr<app::App> app_;
+  std::chrono::nanoseconds started_;
+  std::chrono::nanoseconds app_due_{0};
+  std::chrono::nanoseconds replug_at_ = FaultSchedule::kNever;
+  std::chrono::nanoseconds report_at_{0};
+  std::uint64_t reported_losses_ = 0;
+  std::uint32_t newest_file_ = 0;
+};
+
+/// From here on SIGINT, SIGTERM and SIGHUP wait for run_boards(). Call before the first board: its link must not be
+/// left behind.
+void block_stop_signals();
+
+/// Drives the boards until one of those signals comes. Errc::io when the kernel refuses poll or signalfd.
+[[nodiscard]] Result<void> run_boards(std::vector<std::unique_ptr<Board>>& boards, const Clock& clock,
+                                      OpenWatch& watch);
+
+/// 1 to 31 hexadecimal digits, colons and dashes (wire reference 6.7).
+[[nodiscard]] bool is_board_id(std::string_view text);
+
+/// A locally administered MAC address (second bit of the first byte, IEEE 802) drawn from the seed: "02:5b:...".
+[[nodiscard]] std::string id_from_seed(std::uint64_t seed, unsigned index);
+
+/// "synth:PATTERN", "replay:PATH" -> the source of a sensor. Errc::usage names the patterns there are.
+[[nodiscard]] Result<std::unique_ptr<SensorSource>> make_source(SensorKind kind, const std::string& spec,
+                                                                std::uint64_t seed,
+                                                                std::function<void(const Error&)> complaint);
+
+}  // namespace tml::fw::native

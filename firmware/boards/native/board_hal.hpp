@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The TML authors
+//
+// The small parts of the hardware abstraction: two clocks, the kernel's randomness, and the board's name plate.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "common/base/clock.hpp"
+#include "common/base/random.hpp"
+#include "firmware/hal/clock.hpp"
+#include "firmware/hal/random.hpp"
+#include "firmware/hal/system.hpp"
+
+namespace tml::fw::native {
+
+/// Wire time is the host's; device time runs `speed` times faster.
+class BoardClock final : public hal::Clock {
+ public:
+  BoardClock(const tml::Clock& clock, double speed) : clock_(clock), start_(clock.steady()), speed_(speed) {}
+
+  [[nodiscard]] std::uint64_t wire_us() const override {
+    return static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(clock_.steady() - start_).count());
+  }
+  [[nodiscard]] std::uint64_t device_us() const override {
+    return static_cast<std::uint64_t>(static_cast<double>(wire_us()) * speed_);
+  }
+  [[nodiscard]] std::uint64_t wire_delay_us(std::uint64_t device_delay_us) const override {
+    return static_cast<std::uint64_t>(std::ceil(static_cast<double>(device_delay_us) / speed_));
+  }
+
+ private:
+  const tml::Clock& clock_;
+  std::chrono::nanoseconds start_;
+  double speed_;
+};
+
+/// Never seeded: a nonce must not come twice, not even in a repeated test over the same state.
+class BoardRandom final : public hal::Random {
+ public:
+  void fill(std::span<std::uint8_t> into) override { system_random().fill(std::as_writable_bytes(into)); }
+};
+
+class BoardSystem final : public hal::System {
+ public:
+  BoardSystem(std::string id, std::uint32_t default_baud, std::uint32_t transfer_baud);
+  [[nodiscard]] const hal::SystemInfo& info() const override { return info_; }
+  /// The board takes the application down when it sees App::finished().
+  void reset() override {}
+
+ private:
+  std::string id_;
+  hal::SystemInfo info_;
+};
+
+}  // namespace tml::fw::native

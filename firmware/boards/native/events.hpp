@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The TML authors
+//
+// What tml-board tells about itself: one JSON object per line on standard output with --json, a line of text otherwise.
+// Fields and meaning: docs/tml-board.md, "Events". The terminal is written to only here.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "common/base/error.hpp"
+#include "firmware/boards/native/fault.hpp"
+#include "firmware/boards/native/flash_file.hpp"
+#include "firmware/boards/native/pty_uart.hpp"
+
+namespace tml::fw::native {
+
+class Events {
+ public:
+  enum class Form : std::uint8_t { text, json };
+
+  /// Writes to descriptor `fd` (not owned); a reader that is gone ends nothing. `verbose` shows every event in text
+  /// form too.
+  Events(int fd, Form form, bool verbose) : fd_(fd), form_(form), verbose_(verbose) {}
+
+  struct Ready {
+    std::string pty;
+    std::string link;
+    std::string id;
+    std::string state;
+    std::uint64_t seed = 0;
+    std::uint32_t baud_model = 0;
+    bool replugged = false;
+  };
+  struct Line {
+    LineCounters counters;
+    ByteFaultCounts tx;
+    ByteFaultCounts rx;
+  };
+
+  void ready(unsigned board, const Ready& ready);
+  void capture(unsigned board, std::string_view sensor, std::string_view label, std::string_view source);
+  void sample(unsigned board, std::string_view file, std::uint64_t size_bytes);
+  void fault(unsigned board, FaultSchedule::Event event);
+  void restart(unsigned board, std::string_view reason);
+  void complaint(unsigned board, const Error& error);
+  void panic(unsigned board, std::string_view text);
+  /// Losses and byte faults so far; sent at most once a second, when they have changed.
+  void line(unsigned board, const Line& line);
+  /// The last event of a board.
+  void counters(unsigned board, const Line& line, const FlashWear& wear);
+
+ private:
+  void put(const std::string& json, const std::string& text, bool important) const;
+  int fd_;
+  Form form_;
+  bool verbose_;
+};
+
+}  // namespace tml::fw::native

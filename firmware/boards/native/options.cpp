@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The TML authors
+#include "firmware/boards/native/options.hpp"
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "common/base/random.hpp"
+#include "common/base/version.hpp"
+
+namespace tml::fw::native {
+namespace {
+
+constexpr unsigned kMaxBoards = 256;
+constexpr unsigned kMinFlashMib = 1;
+constexpr unsigned kMaxFlashMib = 16;  // the sample store's limit is 4096 sectors
+constexpr std::uint32_t kMaxBaud = 12'000'000;
+constexpr double kMaxSpeed = 10'000;
+
+struct Raw {
+  std::vector<std::string> sensors;
+  std::vector<std::string> models;
+  std::string faults;
+  std::string profile = "tml";
+  unsigned flash_mib = 16;
+  std::optional<std::uint64_t> seed;
+};
+
+Result<void> apply_sensor(const std::string& text, BoardOptions& board) {
+  const std::size_t equals = text.find('=');
+  const std::optional<SensorKind> kind = sensor_kind(std::string_view(text).substr(0, equals));
+  if (equals == std::string::npos || !kind) {
+    return fail(
+        Errc::usage, "--sensor: no such sensor", "'" + text + "'",
+        "Use NAME=replay:FILE_OR_DIR or NAME=synth:PATTERN with the name accelerometer, microphone or environmental");
+  }
+  const std::string spec = text.substr(equals + 1);
+  if (*kind == SensorKind::accelerometer) board.accelerometer = spec;
+  if (*kind == SensorKind::microphone) board.microphone = spec;
+  if (*kind == SensorKind::environmental) board.environmental = spec;
+  return {};
+}
+
+Result<void> apply(const Raw& raw, Options& options) {
+  if (raw.profile != "tml") {
+    return fail(Errc::usage, "--profile: this version plays only the profile tml", "'" + raw.profile + "'");
+  }
+  if (!raw.models.empty()) {
+    return fail(Errc::usage, "--model: the firmware has no model slots yet", "'" + raw.models.front() + "'",
+                "AT+RUNIMPULSE answers ERR: no model");
+  }
+  if (!options.board.id.empty() && !is_board_id(options.board.id)) {
+    return fail(Errc::usage, "--id: expected 1 to 31 hexadecimal digits, colons or dashes",
+                "'" + options.board.id + "'");
+  }
+  if (!options.board.id.empty() && options.count > 1) {
+    return fail(Errc::usage, "--id names one board", "--count " + std::to_string(options.count), "Leave --id out");
+  }
+  for (const std::string& sensor : raw.sensors) {
+    Result<void> applied = apply_sensor(sensor, options.board);
+    if (!applied) return applied;
+  }
+  if (!raw.faults.empty()) {
+    Result<FaultPlan> plan = parse_fault_spec(raw.faults);
+    if (!plan) return pass(std::move(plan.error()));
+    options.board.faults = std::move(*plan);
+  }
+  options.board.flash_bytes = raw.flash_mib << 20U;
+  options.board.seed = raw.seed ? *raw.seed : system_random().next_u64() >> 32U;
+  return {};
+}
+
+}  // namespace
+
+CommandLine parse_command_line(int argc, const char* const* argv) {
+  CommandLine out;
+  Options& options = out.options;
+  Raw raw;
+  CLI::App app("The TML firmware as a virtual board on a pseudo terminal", "tml-board");
+  app.option_defaults()->always_capture_default(false);
+  app.set_version_flag("--version", std::string("tml-board ") + kVersion + " (" + kGitRevision + ")");
+  app.add_option("--link", options.board.link, "Symbolic link to the pty, removed at the end")->type_name("PATH");
+  app.add_option("--state", options.board.state, "Folder of the board's flash; without it nothing outlives the process")
+      ->type_name("DIR");
+  app.add_option(
+         "--sensor", raw.sensors,
+         "NAME=replay:FILE_OR_DIR[@HZ] or NAME=synth:PATTERN; NAME is accelerometer, microphone or environmental")
+      ->type_name("SPEC")
+      ->allow_extra_args(false);
+  app.add_option("--baud-model", options.board.baud_model, "Behave as a UART of this rate; 0 = as USB, no model")
+      ->type_name("BAUD")
+      ->check(CLI::Range(std::uint32_t{0}, kMaxBaud));
+  app.add_option("--transfer-baud", options.board.transfer_baud,
+                 "Data Transfer Baudrate that the board advertises (115200)")
+      ->type_name("BAUD")
+      ->check(CLI::Range(std::uint32_t{9600}, kMaxBaud));
+  app.add_option("--fault", raw.faults, "Faults on purpose: drop=1e-4,unplug=every:20s:1s,reset=at:5s ...")
+      ->type_name("SPEC");
+  app.add_option("--speed", options.board.speed, "The device's clock runs this many times faster (1)")
+      ->type_name("N")
+      ->check(CLI::Range(0.01, kMaxSpeed));
+  app.add_option("--seed", raw.seed, "Seed of faults, garbage, generated data and id (random, told in the ready event)")
+      ->type_name("N");
+  app.add_option("--id", options.board.id, "Device id; kept in the state folder")->type_name("HEX-ID");
+  app.add_option("--flash-mib", raw.flash_mib, "Size of the flash (16)")
+      ->type_name("N")
+      ->check(CLI::Range(kMinFlashMib, kMaxFlashMib));
+  app.add_option("--count", options.count, "Boards in this process; link and state get the suffixes -0, -1 ...")
+      ->type_name("N")
+      ->check(CLI::Range(1U, kMaxBoards));
+  app.add_option("--profile", raw.profile, "Which board it plays; tml is the only one")->type_name("NAME");
+  app.add_option("--model", raw.models, "SLOT=FILE; not in this version")->type_name("SPEC")->allow_extra_args(false);
+  app.add_option("--synthesise", options.synthesise, "Write a folder of generated recordings and end")
+      ->type_name("DIR");
+  app.add_flag("--json", options.json, "Events as JSON lines on standard output");
+  app.add_flag("--verbose", options.verbose, "Show every event");
+  app.footer(exit_code_help());
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error, std::cout, std::cerr);
+    out.exit = code == 0 ? ExitCode::ok : ExitCode::usage;
+    return out;
+  }
+  Result<void> applied = apply(raw, options);
+  if (!applied) {
+    std::cerr << "tml-board: " << applied.error().message() << "\n";
+    out.exit = exit_code_for(applied.error().code);
+  }
+  return out;
+}
+
+BoardOptions board_options(const Options& options, unsigned index) {
+  BoardOptions out = options.board;
+  out.index = index;
+  if (options.count == 1) return out;
+  const std::string suffix = "-" + std::to_string(index);
+  if (!out.link.empty()) out.link += suffix;
+  if (!out.state.empty()) out.state += suffix;
+  return out;
+}
+
+}  // namespace tml::fw::native

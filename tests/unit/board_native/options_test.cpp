@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The TML authors
+#include "firmware/boards/native/options.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace tml::fw::native {
+namespace {
+
+using ::testing::HasSubstr;
+
+CommandLine parse(std::vector<const char*> arguments) {
+  arguments.insert(arguments.begin(), "tml-board");
+  return parse_command_line(static_cast<int>(arguments.size()), arguments.data());
+}
+
+std::string usage_error(std::vector<const char*> arguments) {
+  ::testing::internal::CaptureStderr();
+  const CommandLine line = parse(std::move(arguments));
+  const std::string text = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(line.exit, ExitCode::usage) << text;
+  return text;
+}
+
+TEST(Options, Defaults) {
+  const CommandLine line = parse({});
+  ASSERT_FALSE(line.exit);
+  EXPECT_EQ(line.options.board.baud_model, 0U);
+  EXPECT_EQ(line.options.board.transfer_baud, 115200U);
+  EXPECT_EQ(line.options.board.flash_bytes, 16U << 20U);
+  EXPECT_EQ(line.options.board.accelerometer, "synth:auto");
+}
+
+TEST(Options, EverythingGiven) {
+  const CommandLine line = parse({"--link",          "/tmp/x",
+                                  "--state",         "/tmp/s",
+                                  "--sensor",        "Built-in Accelerometer=replay:/a=b",
+                                  "--sensor",        "microphone=synth:tone",
+                                  "--baud-model",    "921600",
+                                  "--transfer-baud", "921600",
+                                  "--fault",         "drop=0.5",
+                                  "--speed",         "20",
+                                  "--seed",          "7",
+                                  "--flash-mib",     "2",
+                                  "--count",         "3",
+                                  "--profile",       "tml",
+                                  "--json"});
+  ASSERT_FALSE(line.exit);
+  const BoardOptions board = board_options(line.options, 2);
+  EXPECT_EQ(board.link, "/tmp/x-2");
+  EXPECT_EQ(board.state, "/tmp/s-2");
+  EXPECT_EQ(board.accelerometer, "replay:/a=b");
+  EXPECT_EQ(board.microphone, "synth:tone");
+  EXPECT_DOUBLE_EQ(board.faults.tx.drop, 0.5);
+  EXPECT_EQ(board.seed, 7U);
+  EXPECT_EQ(board.index, 2U);
+}
+
+TEST(Options, UsageErrorsNameTheFlag) {
+  EXPECT_THAT(usage_error({"--profile", "frames"}), HasSubstr("only the profile tml"));
+  EXPECT_THAT(usage_error({"--model", "0=x.tmlm"}), HasSubstr("no model slots"));
+  EXPECT_THAT(usage_error({"--sensor", "camera=synth:auto"}), HasSubstr("camera"));
+  EXPECT_THAT(usage_error({"--sensor", "microphone"}), HasSubstr("NAME=replay"));
+  EXPECT_THAT(usage_error({"--fault", "drop=3"}), HasSubstr("drop=3"));
+  EXPECT_THAT(usage_error({"--id", "not hex"}), HasSubstr("--id"));
+  EXPECT_THAT(usage_error({"--id", "01", "--count", "2"}), HasSubstr("--id"));
+  EXPECT_THAT(usage_error({"--speed", "0"}), HasSubstr("--speed"));
+  EXPECT_THAT(usage_error({"--nonsense"}), HasSubstr("nonsense"));
+}
+
+TEST(Options, HelpShowsTheExitCodes) {
+  ::testing::internal::CaptureStdout();
+  const CommandLine line = parse({"--help"});
+  EXPECT_THAT(::testing::internal::GetCapturedStdout(), HasSubstr("130"));
+  EXPECT_EQ(line.exit, ExitCode::ok);
+}
+
+TEST(BoardId, DerivedIdsAreStableDistinctAndLocallyAdministered) {
+  EXPECT_EQ(id_from_seed(1, 0), id_from_seed(1, 0));
+  EXPECT_NE(id_from_seed(1, 0), id_from_seed(1, 1));
+  EXPECT_NE(id_from_seed(1, 0), id_from_seed(2, 0));
+  EXPECT_TRUE(is_board_id(id_from_seed(1, 0)));
+  EXPECT_EQ(id_from_seed(9, 3).substr(0, 3), "02:");
+  EXPECT_TRUE(is_board_id("00:00:00:00:00:00"));
+  EXPECT_FALSE(is_board_id(""));
+  EXPECT_FALSE(is_board_id("0123456789012345678901234567890123"));
+  EXPECT_FALSE(is_board_id("a,b"));
+}
+
+TEST(MakeSource, NamesThePatternsThereAre) {
+  EXPECT_TRUE(make_source(SensorKind::microphone, "synth:auto", 1, {}));
+  const auto source = make_source(SensorKind::microphone, "synth:wave", 1, {});
+  ASSERT_FALSE(source);
+  EXPECT_EQ(source.error().code, Errc::usage);
+  EXPECT_THAT(source.error().message(), HasSubstr("silence"));
+  EXPECT_FALSE(make_source(SensorKind::microphone, "file:x", 1, {}));
+}
+
+}  // namespace
+}  // namespace tml::fw::native
