@@ -1,0 +1,602 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The TML authors
+#include <atomic>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/http/buffer_body.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/serializer.hpp>
+#include <boost/beast/http/span_body.hpp>
+#include <boost/beast/http/write.hpp>
+#include <boost/beast/websocket/rfc6455.hpp>
+#include <cerrno>
+
+#include "common/base/random.hpp"
+#include "common/httpd/body_sink.hpp"
+#include "common/httpd/session_detail.hpp"
+
+namespace tml::httpd {
+namespace detail {
+namespace {
+namespace http = beast::http;
+using tcp = asio::ip::tcp;
+constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
+constexpr std::size_t kChunkBytes = 256 * 1024;
+constexpr std::size_t kDrainBytes = 4 * 1024 * 1024;
+using Parser = http::request_parser<http::buffer_body>;
+
+/// Where an answer waits for the session that asked for it. All but the ticket's flag belongs to the loop thread.
+struct Slot {
+  std::optional<Response> response;
+  asio::steady_timer* wake = nullptr;
+};
+
+class Ticket final : public Responder::Impl {
+ public:
+  Ticket(std::shared_ptr<Mailbox> mailbox, std::shared_ptr<Slot> slot)
+      : mailbox_(std::move(mailbox)), slot_(std::move(slot)) {}
+  Ticket(const Ticket&) = delete;
+  Ticket& operator=(const Ticket&) = delete;
+  ~Ticket() override { send(Response::text(500, "internal error: the request was dropped\n")); }
+
+  void send(Response response) override {
+    if (sent_.exchange(true)) return;
+    mailbox_->post([slot = slot_, response = std::move(response)]() mutable {
+      slot->response = std::move(response);
+      if (slot->wake != nullptr) slot->wake->cancel();
+    });
+  }
+
+ private:
+  std::shared_ptr<Mailbox> mailbox_;
+  std::shared_ptr<Slot> slot_;
+  std::atomic<bool> sent_{false};
+};
+
+asio::awaitable<int> spill_on_pool(BodySink& sink, const std::filesystem::path& folder, std::string_view chunk) {
+  co_return spill(sink, folder, chunk);
+}
+
+enum class BodyResult { ok, too_large, disk_full, broken };
+
+template <class Stream>
+class Session {
+ public:
+  Session(Stream stream, Core& core, const Listen& listen, std::string remote, std::shared_ptr<Connection> connection)
+      : stream_(std::move(stream)),
+        core_(core),
+        listen_(listen),
+        remote_(std::move(remote)),
+        connection_(std::move(connection)),
+        buffer_(core.options.max_header_bytes + kChunkBytes) {
+    connection_->close_now = [this]() { lowest().close(); };
+    buffer_.reserve(8 * 1024);
+  }
+
+  asio::awaitable<void> run() {
+    if constexpr (std::is_same_v<Stream, TlsStream>) {
+      lowest().expires_after(core_.options.body_timeout);
+      const auto [error] = co_await stream_.async_handshake(asio::ssl::stream_base::server, kAwait);
+      if (error) co_return;
+    }
+    bool more = true;
+    while (more) more = co_await one_request();
+    if (upgrade_) {
+      Upgrade request = std::move(*upgrade_);
+      co_await run_websocket(std::move(stream_), std::move(request), core_, *listen_.handlers.websocket, remote_,
+                             connection_);
+      co_return;
+    }
+    connection_->close_now = nullptr;
+    if constexpr (std::is_same_v<Stream, TlsStream>) {
+      lowest().expires_after(std::chrono::seconds(2));
+      co_await stream_.async_shutdown(kAwait);
+    }
+    lowest().close();
+  }
+
+ private:
+  beast::tcp_stream& lowest() { return beast::get_lowest_layer(stream_); }
+
+  asio::awaitable<bool> one_request() {
+    connection_->idle = true;
+    if (core_.stopping) co_return false;
+    if (buffer_.size() == 0) {
+      lowest().expires_after(core_.options.idle_timeout);
+      const auto space = buffer_.prepare(8 * 1024);
+      const auto [error, bytes] = co_await stream_.async_read_some(space, kAwait);
+      if (error) co_return false;
+      buffer_.commit(bytes);
+    }
+    connection_->idle = false;
+    started_ = std::chrono::steady_clock::now();
+    Parser parser;
+    parser.header_limit(static_cast<std::uint32_t>(core_.options.max_header_bytes));
+    parser.body_limit(boost::none);
+    lowest().expires_after(core_.options.header_timeout);
+    const auto [header_error, header_bytes] = co_await http::async_read_header(stream_, buffer_, parser, kAwait);
+    if (header_error) {
+      if (header_error == http::error::end_of_stream || header_error == asio::error::operation_aborted) co_return false;
+      Request nothing;
+      nothing.id = next_id();
+      nothing.remote = remote_;
+      Response response = Response::text(400, "not an HTTP request that this server understands\n");
+      if (header_error == http::error::header_limit) response = Response::text(431, "request header too large\n");
+      if (header_error == beast::error::timeout) response = Response::text(408, "request header took too long\n");
+      response.close = true;
+      // Beast cuts the socket on a time-out; nothing can be said any more.
+      if (header_error == beast::error::timeout || header_error.category() != http_category()) co_return false;
+      co_await write(nothing, std::move(response), 11, false, 0);
+      co_return false;
+    }
+    Request request = head_of(parser);
+    if (beast::websocket::is_upgrade(parser.get())) co_return co_await begin_upgrade(parser, request);
+
+    Admission admission;
+    if (listen_.handlers.admit) admission = listen_.handlers.admit(request);
+    const auto announced = parser.content_length();
+    if (!admission.refusal && announced && *announced > admission.max_body_bytes) {
+      admission.refusal = too_large(admission.max_body_bytes);
+    }
+    const unsigned version = parser.get().version();
+    const bool keep_alive = parser.keep_alive();
+    if (admission.refusal)
+      co_return co_await refuse(parser, request, std::move(*admission.refusal), version, keep_alive);
+    if (iequals(request.headers.get("expect"), "100-continue") && !parser.is_done()) {
+      static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+      const auto [error, bytes] = co_await asio::async_write(stream_, asio::buffer(kContinue), kAwait);
+      if (error) co_return false;
+    }
+    BodySink sink;
+    const BodyResult read = co_await read_body(parser, sink, admission.max_body_bytes);
+    if (read == BodyResult::broken) co_return false;
+    if (read == BodyResult::too_large) {
+      co_return co_await refuse(parser, request, too_large(admission.max_body_bytes), version, keep_alive);
+    }
+    if (read == BodyResult::disk_full) {
+      Response full = Response::text(507, "the server's disk has no room for this body\n");
+      co_return co_await refuse(parser, request, std::move(full), version, keep_alive);
+    }
+    if (sink.file.valid()) {
+      auto mapped = Body::map(sink.file.get(), sink.size_bytes);
+      if (!mapped) {
+        Response full = Response::text(507, mapped.error().message() + "\n");
+        co_return co_await refuse(parser, request, std::move(full), version, keep_alive);
+      }
+      request.body = std::move(*mapped);
+    } else {
+      request.body = std::make_shared<const Body>(std::move(sink.memory));
+    }
+    auto slot = std::make_shared<Slot>();
+    asio::steady_timer wake(core_.io, asio::steady_timer::time_point::max());
+    slot->wake = &wake;
+    const Request kept = copy_for_log(request);
+    {
+      Responder responder(std::make_shared<Ticket>(core_.mailbox, slot));
+      lowest().expires_never();
+      listen_.handlers.request(std::move(request), std::move(responder));
+    }
+    while (!slot->response) co_await wake.async_wait(kAwait);
+    slot->wake = nullptr;
+    Response response = std::move(*slot->response);
+    co_return co_await write(kept, std::move(response), version, keep_alive, sink.size_bytes);
+  }
+
+  static const boost::system::error_category& http_category() {
+    return make_error_code(http::error::bad_method).category();
+  }
+
+  Response too_large(std::size_t limit) const {
+    return Response::text(413, "the body is larger than " + std::to_string(limit) + " bytes\n");
+  }
+
+  std::string next_id() { return core_.process_id + std::to_string(core_.next_request++); }
+
+  // The body may be large and now belongs to the handler: what the log needs is copied without it.
+  static Request copy_for_log(const Request& request) {
+    Request copy;
+    copy.id = request.id;
+    copy.method = request.method;
+    copy.path = request.path;
+    copy.remote = request.remote;
+    copy.tls = request.tls;
+    return copy;
+  }
+
+  Request head_of(const Parser& parser) {
+    const auto& head = parser.get();
+    Request request;
+    request.id = next_id();
+    request.method = std::string(head.method_string());
+    const std::string_view target(head.target().data(), head.target().size());
+    const std::size_t question = target.find('?');
+    request.path = std::string(target.substr(0, question));
+    if (question != std::string_view::npos) request.query = std::string(target.substr(question + 1));
+    request.remote = remote_;
+    request.tls = std::is_same_v<Stream, TlsStream>;
+    for (const auto& field : head) {
+      request.headers.add(std::string(field.name_string()), std::string(field.value()));
+    }
+    return request;
+  }
+
+  asio::awaitable<bool> begin_upgrade(Parser& parser, const Request& request) {
+    if (!listen_.handlers.websocket || core_.stopping) {
+      Response response = Response::text(400, "no WebSocket here\n");
+      response.close = true;
+      co_return co_await write(request, std::move(response), 11, false, 0);
+    }
+    upgrade_.emplace();
+    upgrade_->method(parser.get().method());
+    upgrade_->target(parser.get().target());
+    upgrade_->version(parser.get().version());
+    for (const auto& field : parser.get()) upgrade_->insert(field.name_string(), field.value());
+    co_return false;
+  }
+
+  asio::awaitable<BodyResult> read_body(Parser& parser, BodySink& sink, std::size_t limit) {
+    const auto announced = parser.content_length();
+    const std::size_t share =
+        core_.options.all_memory_bodies_bytes / std::max<std::size_t>(1, core_.connections.size());
+    const std::size_t memory_limit = std::min(core_.options.memory_body_bytes, std::max<std::size_t>(share, 16 * 1024));
+    std::string chunk;
+    while (!parser.is_done()) {
+      const bool in_memory = !sink.file.valid();
+      std::size_t want = kChunkBytes;
+      if (announced) want = std::min<std::size_t>(kChunkBytes, static_cast<std::size_t>(*announced) - sink.size_bytes);
+      // One byte beyond what is announced lets the parser see the end of a chunked body.
+      want = std::max<std::size_t>(want, 1);
+      chunk.resize(want);
+      auto& body = parser.get().body();
+      body.data = chunk.data();
+      body.size = chunk.size();
+      lowest().expires_after(core_.options.body_timeout);
+      const auto [error, bytes] = co_await http::async_read(stream_, buffer_, parser, kAwait);
+      if (error && error != http::error::need_buffer) co_return BodyResult::broken;
+      chunk.resize(chunk.size() - parser.get().body().size);
+      sink.size_bytes += chunk.size();
+      if (sink.size_bytes > limit) co_return BodyResult::too_large;
+      if (in_memory && sink.size_bytes <= memory_limit) {
+        if (sink.memory.empty()) {
+          sink.memory.swap(chunk);
+          if (announced) {
+            sink.memory.reserve(std::min(memory_limit, static_cast<std::size_t>(*announced)));
+          }
+        } else {
+          sink.memory.append(chunk);
+        }
+        continue;
+      }
+      auto task = spill_on_pool(sink, core_.options.temp_dir, chunk);
+      const int error_number = co_await asio::co_spawn(core_.file_pool, std::move(task), asio::use_awaitable);
+      if (error_number != 0) co_return BodyResult::disk_full;
+    }
+    co_return BodyResult::ok;
+  }
+
+  // Answers before the body was read. A client that sees its connection reset while it still sends may lose the answer,
+  // so the rest is read and thrown away, within bounds, before the connection closes.
+  asio::awaitable<bool> refuse(Parser& parser, const Request& request, Response response, unsigned version,
+                               bool keep_alive) {
+    const auto announced = parser.content_length();
+    const bool waits = iequals(request.headers.get("expect"), "100-continue");
+    const bool small = announced && *announced <= core_.options.memory_body_bytes && !waits;
+    if (parser.is_done()) co_return co_await write(request, std::move(response), version, keep_alive, 0);
+    if (!small) response.close = true;
+    if (!co_await write(request, std::move(response), version, small && keep_alive, 0) && small) co_return false;
+    std::string scratch(64 * 1024, '\0');
+    std::size_t drained = 0;
+    lowest().expires_after(std::chrono::seconds(5));
+    if (!small) {
+      beast::error_code ignored;
+      lowest().socket().shutdown(tcp::socket::shutdown_send, ignored);
+    }
+    while (!parser.is_done() && drained < kDrainBytes) {
+      auto& body = parser.get().body();
+      body.data = scratch.data();
+      body.size = scratch.size();
+      const auto [error, bytes] = co_await http::async_read(stream_, buffer_, parser, kAwait);
+      if (error && error != http::error::need_buffer) co_return false;
+      drained += scratch.size() - parser.get().body().size;
+    }
+    const bool can_go_on = small && keep_alive && parser.is_done();
+    co_return can_go_on;
+  }
+
+  asio::awaitable<bool> write(const Request& request, Response response, unsigned version, bool keep_alive,
+                              std::size_t request_bytes) {
+    keep_alive = keep_alive && !response.close && !core_.stopping;
+    const std::string_view data = response.shared_body ? response.shared_body->view() : std::string_view(response.body);
+    http::response<http::buffer_body> message;
+    message.result(response.status);
+    message.version(version);
+    message.keep_alive(keep_alive);
+    message.set(http::field::content_type, response.content_type);
+    message.set("x-request-id", request.id);
+    for (const auto& [name, value] : core_.options.headers) message.set(name, value);
+    for (const auto& [name, value] : response.headers) message.set(name, value);
+    const bool bodyless = response.status == 204 || response.status == 304;
+    if (!bodyless) message.content_length(data.size());
+    bool ok = true;
+    if (data.size() <= kChunkBytes || request.method == "HEAD") {
+      // One writev for header and body.
+      http::response<http::span_body<const char>> whole(std::move(message.base()));
+      if (!bodyless && request.method != "HEAD") whole.body() = {data.data(), data.size()};
+      http::response_serializer<http::span_body<const char>> serializer(whole);
+      if (request.method == "HEAD") serializer.split(true);
+      lowest().expires_after(core_.options.write_timeout);
+      if (request.method == "HEAD") {
+        const auto [error, bytes] = co_await http::async_write_header(stream_, serializer, kAwait);
+        ok = !error;
+      } else {
+        const auto [error, bytes] = co_await http::async_write(stream_, serializer, kAwait);
+        ok = !error;
+      }
+    } else {
+      ok = co_await write_large(message, data, response.shared_body.get());
+    }
+    if (listen_.handlers.done) {
+      Access access;
+      access.request = &request;
+      access.status = response.status;
+      access.request_bytes = request_bytes;
+      access.response_bytes = data.size();
+      access.duration = std::chrono::steady_clock::now() - started_;
+      listen_.handlers.done(access);
+    }
+    co_return ok&& keep_alive;
+  }
+
+  asio::awaitable<bool> write_large(http::response<http::buffer_body>& message, std::string_view data,
+                                    const Body* mapped) {
+    http::response_serializer<http::buffer_body> serializer(message);
+    lowest().expires_after(core_.options.write_timeout);
+    const auto [header_error, header_bytes] = co_await http::async_write_header(stream_, serializer, kAwait);
+    if (header_error) co_return false;
+    for (std::size_t at = 0; at < data.size(); at += kChunkBytes) {
+      const auto piece = asio::buffer(data.substr(at, kChunkBytes));
+      lowest().expires_after(core_.options.write_timeout);
+      const auto [error, bytes] = co_await asio::async_write(stream_, piece, kAwait);
+      if (error) co_return false;
+      if (mapped != nullptr && at % (16 * kChunkBytes) == 0) mapped->release_pages();
+    }
+    co_return true;
+  }
+
+  Stream stream_;
+  Core& core_;
+  const Listen& listen_;
+  std::string remote_;
+  std::shared_ptr<Connection> connection_;
+  beast::flat_buffer buffer_;
+  std::optional<Upgrade> upgrade_;
+  std::chrono::steady_clock::time_point started_;
+};
+
+template <class Stream>
+asio::awaitable<void> serve_connection(std::shared_ptr<Session<Stream>> session) {
+  co_await session->run();
+}
+
+struct Listener {
+  Listener(asio::io_context& io, Listen given) : listen(std::move(given)), acceptor(io) {}
+  Listen listen;
+  tcp::acceptor acceptor;
+  std::optional<asio::ssl::context> tls;
+};
+
+template <class Stream>
+void start_session(Core& core, Listener& listener, Stream stream, std::string remote) {
+  const std::uint64_t id = core.next_connection++;
+  auto connection = std::make_shared<Connection>();
+  core.connections.emplace(id, connection);
+  auto session =
+      std::make_shared<Session<Stream>>(std::move(stream), core, listener.listen, std::move(remote), connection);
+  asio::co_spawn(core.io, serve_connection<Stream>(session),
+                 [&core, id, session, connection](const std::exception_ptr&) {
+                   // Whatever ended it (bad_alloc at worst), this connection is over and no other is touched.
+                   connection->close_now = nullptr;
+                   connection->close_gently = nullptr;
+                   core.connections.erase(id);
+                 });
+}
+
+asio::awaitable<void> accept_loop(Core& core, Listener& listener) {
+  asio::steady_timer pause(core.io);
+  for (;;) {
+    auto [error, socket] = co_await listener.acceptor.async_accept(kAwait);
+    if (core.stopping || error == asio::error::operation_aborted) co_return;
+    if (error) {
+      // Out of descriptors: accepting again at once would spin.
+      pause.expires_after(std::chrono::milliseconds(50));
+      co_await pause.async_wait(kAwait);
+      continue;
+    }
+    if (core.connections.size() >= core.options.max_connections) {
+      beast::error_code ignored;
+      static constexpr std::string_view kBusy =
+          "HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+      socket.non_blocking(true, ignored);
+      socket.write_some(asio::buffer(kBusy), ignored);
+      socket.close(ignored);
+      continue;
+    }
+    beast::error_code ignored;
+    socket.set_option(tcp::no_delay(true), ignored);
+    const auto endpoint = socket.remote_endpoint(ignored);
+    std::string remote = endpoint.address().to_string();
+    if (listener.tls) {
+      start_session(core, listener, TlsStream(beast::tcp_stream(std::move(socket)), *listener.tls), std::move(remote));
+    } else {
+      start_session(core, listener, beast::tcp_stream(std::move(socket)), std::move(remote));
+    }
+  }
+}
+
+asio::awaitable<void> repeat(Core& core, Millis interval, std::function<void()> work) {
+  asio::steady_timer timer(core.io);
+  while (!core.stopping) {
+    timer.expires_after(interval);
+    co_await timer.async_wait(kAwait);
+    if (!core.stopping) work();
+  }
+}
+
+Error from_code(const boost::system::error_code& code, std::string what, std::string where) {
+  Error error = fail_errno(code.value(), std::move(what), std::move(where)).value();
+  if (code == asio::error::address_in_use) {
+    error.code = Errc::busy;
+    error.hint = "Another program listens there; choose another port.";
+  }
+  return error;
+}
+
+class ServerImpl final : public Server {
+ public:
+  explicit ServerImpl(Options options) : core_(std::move(options)) {}
+
+  ~ServerImpl() override {
+    core_.mailbox->close();
+    core_.file_pool.join();
+  }
+
+  Result<std::uint16_t> listen(Listen listen) override {
+    const std::string where = listen.address + ":" + std::to_string(listen.port);
+    beast::error_code error;
+    const auto address = asio::ip::make_address(listen.address, error);
+    if (error) return fail(Errc::usage, "not an IP address", listen.address);
+    tcp::endpoint endpoint(address, listen.port);
+    auto listener = std::make_unique<Listener>(core_.io, std::move(listen));
+    if (listener->listen.tls) {
+      listener->tls.emplace(asio::ssl::context::tls_server);
+      auto& tls = *listener->tls;
+      tls.set_options(asio::ssl::context::default_workarounds | asio::ssl::context::no_tlsv1 |
+                          asio::ssl::context::no_tlsv1_1 | asio::ssl::context::single_dh_use,
+                      error);
+      if (!error) tls.use_certificate_chain_file(listener->listen.tls->certificate_chain, error);
+      if (error)
+        return fail(Errc::usage, "cannot use the TLS certificate: " + error.message(),
+                    listener->listen.tls->certificate_chain);
+      tls.use_private_key_file(listener->listen.tls->private_key, asio::ssl::context::pem, error);
+      if (error)
+        return fail(Errc::usage, "cannot use the TLS key: " + error.message(), listener->listen.tls->private_key);
+    }
+    auto& acceptor = listener->acceptor;
+    acceptor.open(endpoint.protocol(), error);
+    if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error) acceptor.bind(endpoint, error);
+    if (!error) acceptor.listen(1024, error);
+    if (error) return pass(from_code(error, "cannot listen on", where));
+    const std::uint16_t port = acceptor.local_endpoint(error).port();
+    listeners_.push_back(std::move(listener));
+    asio::co_spawn(core_.io, accept_loop(core_, *listeners_.back()), [](const std::exception_ptr&) {});
+    return port;
+  }
+
+  void run() override {
+    const auto work = asio::make_work_guard(core_.io);
+    core_.io.run();
+    core_.mailbox->close();
+  }
+
+  void stop() override {
+    core_.mailbox->post([this]() { stop_here(); });
+  }
+
+  void post(std::function<void()> work) override { core_.mailbox->post(std::move(work)); }
+
+  void every(Millis interval, std::function<void()> work) override {
+    asio::co_spawn(core_.io, repeat(core_, interval, std::move(work)), [](const std::exception_ptr&) {});
+  }
+
+  void on_signals(std::function<void(int)> work) override {
+    signals_.emplace(core_.io, SIGINT, SIGTERM);
+    signal_work_ = std::move(work);
+    wait_signal();
+  }
+
+  std::size_t connections() const override { return core_.connections.size(); }
+
+ private:
+  void wait_signal() {
+    signals_->async_wait([this](const boost::system::error_code& error, int number) {
+      if (error) return;
+      signal_work_(number);
+      wait_signal();
+    });
+  }
+
+  void stop_here() {
+    if (core_.stopping) return;
+    core_.stopping = true;
+    for (auto& listener : listeners_) {
+      beast::error_code ignored;
+      listener->acceptor.close(ignored);
+    }
+    // Closing may erase; walk over a copy.
+    const auto connections = core_.connections;
+    for (const auto& [id, connection] : connections) {
+      if (connection->close_gently) {
+        connection->close_gently();
+      } else if (connection->idle && connection->close_now) {
+        connection->close_now();
+      }
+    }
+    deadline_ = std::chrono::steady_clock::now() + core_.options.stop_grace;
+    asio::co_spawn(core_.io, finish(), [this](const std::exception_ptr&) { core_.io.stop(); });
+  }
+
+  asio::awaitable<void> finish() {
+    asio::steady_timer timer(core_.io);
+    while (!core_.connections.empty() && std::chrono::steady_clock::now() < deadline_) {
+      timer.expires_after(std::chrono::milliseconds(5));
+      co_await timer.async_wait(kAwait);
+    }
+    const auto connections = core_.connections;
+    for (const auto& [id, connection] : connections) {
+      if (connection->close_now) connection->close_now();
+    }
+    for (int i = 0; i < 100 && !core_.connections.empty(); ++i) {
+      timer.expires_after(std::chrono::milliseconds(5));
+      co_await timer.async_wait(kAwait);
+    }
+  }
+
+  Core core_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::optional<asio::signal_set> signals_;
+  std::function<void(int)> signal_work_;
+  std::chrono::steady_clock::time_point deadline_;
+};
+
+}  // namespace
+
+void Mailbox::post(std::function<void()> work) {
+  const std::lock_guard lock(mutex_);
+  if (io_ != nullptr) asio::post(*io_, std::move(work));
+}
+
+void Mailbox::close() {
+  const std::lock_guard lock(mutex_);
+  io_ = nullptr;
+}
+
+Core::Core(Options given) : options(std::move(given)), mailbox(std::make_shared<Mailbox>(io)) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::uint64_t number = system_random().next_u64();
+  for (int i = 0; i < 8; ++i, number >>= 4) process_id.push_back(kDigits[number & 15]);
+  process_id.push_back('-');
+}
+
+}  // namespace detail
+
+std::unique_ptr<Server> Server::create(Options options) {
+  return std::make_unique<detail::ServerImpl>(std::move(options));
+}
+
+}  // namespace tml::httpd

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The TML authors
+#include "server/remote_messages.hpp"
+
+#include <array>
+#include <cmath>
+
+#include "common/base/json.hpp"
+
+namespace tml::server {
+namespace {
+
+constexpr JsonLimits kLimits{12, 20'000, std::size_t{2} << 20U};
+constexpr std::size_t kMaxText = 256;
+constexpr std::size_t kMaxSensors = 128;
+constexpr std::size_t kMaxFrequencies = 64;
+
+/// Builds a tree from CBOR within bounds: nlohmann's CBOR reader recurses, so depth is stopped from inside.
+class BoundedCbor : public nlohmann::json_sax<Json> {
+ public:
+  explicit BoundedCbor(Json& root) : builder_(root, false) {}
+  bool null() override { return count() && builder_.null(); }
+  bool boolean(bool value) override { return count() && builder_.boolean(value); }
+  bool number_integer(number_integer_t value) override { return count() && builder_.number_integer(value); }
+  bool number_unsigned(number_unsigned_t value) override { return count() && builder_.number_unsigned(value); }
+  bool number_float(number_float_t value, const string_t& text) override {
+    return count() && builder_.number_float(value, text);
+  }
+  bool string(string_t& value) override { return count() && builder_.string(value); }
+  bool binary(binary_t& value) override { return count() && builder_.binary(value); }
+  // The announced size is not passed on: it is a stranger's claim, and would be reserved.
+  bool start_object(std::size_t) override { return enter() && builder_.start_object(static_cast<std::size_t>(-1)); }
+  bool key(string_t& value) override { return count() && builder_.key(value); }
+  bool end_object() override { return leave() && builder_.end_object(); }
+  bool start_array(std::size_t) override { return enter() && builder_.start_array(static_cast<std::size_t>(-1)); }
+  bool end_array() override { return leave() && builder_.end_array(); }
+  bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception&) override {
+    position_ = position;
+    return false;
+  }
+  [[nodiscard]] bool over_limit() const { return over_limit_; }
+  [[nodiscard]] std::size_t position() const { return position_; }
+
+ private:
+  bool count() {
+    if (++values_ > kLimits.max_values) over_limit_ = true;
+    return !over_limit_;
+  }
+  bool enter() {
+    if (++depth_ > kLimits.max_depth) over_limit_ = true;
+    return count() && !over_limit_;
+  }
+  bool leave() {
+    --depth_;
+    return true;
+  }
+  nlohmann::detail::json_sax_dom_parser<Json> builder_;
+  std::size_t values_ = 0;
+  std::size_t depth_ = 0;
+  std::size_t position_ = 0;
+  bool over_limit_ = false;
+};
+
+Result<Json> decode(std::string_view bytes, Encoding encoding) {
+  if (encoding == Encoding::json) {
+    auto parsed = parse_json(bytes, "message", kLimits);
+    if (!parsed) return fail(parsed.error().code, "Failed to parse message: " + parsed.error().message());
+    return parsed;
+  }
+  Json root;
+  BoundedCbor builder(root);
+  bool ok = false;
+  try {
+    ok = Json::sax_parse(bytes, &builder, Json::input_format_t::cbor);
+  } catch (const Json::exception&) {
+    ok = false;
+  }
+  if (builder.over_limit()) return fail(Errc::limit, "Failed to parse message: too deep or too many values");
+  if (!ok)
+    return fail(Errc::malformed, "Failed to parse message: not CBOR at byte " + std::to_string(builder.position()));
+  return root;
+}
+
+std::string encode(const Json& message, Encoding encoding) {
+  if (encoding == Encoding::json) return json_text(message);
+  std::string out;
+  Json::to_cbor(message, nlohmann::detail::output_adapter<char>(out));
+  return out;
+}
+
+std::string text_or_empty(const Json& object, std::string_view key) {
+  return json_string(object, key).value_or(std::string());
+}
+
+/// A sensor that a version 1 client only names (wire reference 2.6, hello version 1).
+DeviceSensor named_sensor(const std::string& name) {
+  if (name == "Built-in accelerometer") return {name, 300, {62.5, 100}};
+  if (name == "Built-in microphone") return {name, 60, {16'000}};
+  return {name, 60, {100}};
+}
+
+Result<std::vector<DeviceSensor>> read_sensors(const Json& hello) {
+  std::vector<DeviceSensor> sensors;
+  const Json* list = json_member(hello, "sensors");
+  if (list == nullptr || list->is_null()) return sensors;
+  if (!list->is_array() || list->size() > kMaxSensors)
+    return fail(Errc::malformed, "hello.sensors is no list, or too long");
+  for (const Json& item : *list) {
+    if (item.is_string()) {
+      sensors.push_back(named_sensor(item.get<std::string>()));
+    } else if (item.is_object()) {
+      DeviceSensor sensor;
+      sensor.name = text_or_empty(item, "name");
+      sensor.max_sample_length_s = json_number(item, "maxSampleLengthS").value_or(60);
+      if (const Json* frequencies = json_member(item, "frequencies");
+          frequencies != nullptr && frequencies->is_array()) {
+        for (const Json& f : *frequencies) {
+          if (f.is_number() && sensor.frequencies_hz.size() < kMaxFrequencies)
+            sensor.frequencies_hz.push_back(f.get<double>());
+        }
+      }
+      sensors.push_back(std::move(sensor));
+    } else {
+      return fail(Errc::malformed, "hello.sensors holds something else than texts and objects");
+    }
+    if (sensors.back().name.empty() || sensors.back().name.size() > kMaxText) {
+      return fail(Errc::malformed, "a sensor in hello has no name, or one that is too long");
+    }
+  }
+  return sensors;
+}
+
+Result<Hello> read_hello(const Json& body) {
+  if (!body.is_object()) return fail(Errc::malformed, "hello must be an object");
+  Hello hello;
+  const auto version = json_number(body, "version").value_or(1);
+  if (!(version >= 1 && version < 1000)) return fail(Errc::malformed, "hello.version is not supported");
+  hello.version = static_cast<int>(version);
+  hello.api_key = text_or_empty(body, "apiKey");
+  hello.device_id = text_or_empty(body, "deviceId");
+  hello.device_type = text_or_empty(body, "deviceType");
+  hello.connection = text_or_empty(body, "connection");
+  hello.supports_snapshots = json_bool(body, "supportsSnapshotStreaming").value_or(false);
+  if (const auto mode = json_string(body, "mode"); mode && *mode == "inference") hello.mode = *mode;
+  if (const Json* info = json_member(body, "inferenceInfo"); info != nullptr && info->is_object()) {
+    hello.inference_info = json_text(*info);
+  }
+  if (hello.api_key.empty()) return fail(Errc::malformed, "hello.apiKey is missing");
+  if (hello.device_id.empty()) return fail(Errc::malformed, "hello.deviceId is missing");
+  for (const std::string* text : {&hello.api_key, &hello.device_id, &hello.device_type, &hello.connection}) {
+    if (text->size() > kMaxText) return fail(Errc::limit, "a text in hello is longer than 256 bytes");
+  }
+  auto sensors = read_sensors(body);
+  if (!sensors) return pass(sensors.error());
+  hello.sensors = std::move(*sensors);
+  return hello;
+}
+
+std::string error_text(const Json& message) {
+  auto text = json_string(message, "error");
+  if (!text) text = json_string(message, "err");
+  if (!text || text->empty()) return "the device gave no reason";
+  if (text->size() > 4 * kMaxText) text->resize(4 * kMaxText);
+  return *text;
+}
+
+std::optional<SampleReport> read_sample_report(const Json& message) {
+  using Kind = SampleReport::Kind;
+  if (const Json* sample = json_member(message, "sample"); sample != nullptr && sample->is_boolean()) {
+    if (sample->get<bool>()) return SampleReport{Kind::accepted, {}, {}};
+    return SampleReport{Kind::failed, error_text(message), {}};
+  }
+  if (message.contains("sampleReading")) {
+    SampleReport report{Kind::reading, {}, json_number(message, "progressPercentage")};
+    if (report.progress && !(*report.progress >= 0 && *report.progress <= 100)) report.progress.reset();
+    return report;
+  }
+  static constexpr std::array<std::pair<const char*, Kind>, 4> kPlain = {{{"sampleStarted", Kind::started},
+                                                                          {"sampleProcessing", Kind::processing},
+                                                                          {"sampleUploading", Kind::uploading},
+                                                                          {"sampleFinished", Kind::finished}}};
+  for (const auto& [key, kind] : kPlain) {
+    if (message.contains(key)) return SampleReport{kind, {}, {}};
+  }
+  return std::nullopt;
+}
+
+std::optional<SnapshotReport> read_snapshot_report(const Json& message) {
+  using Kind = SnapshotReport::Kind;
+  if (message.contains("snapshotStarted")) return SnapshotReport{Kind::started, {}};
+  if (message.contains("snapshotStopped")) return SnapshotReport{Kind::stopped, {}};
+  if (message.contains("snapshotFailed")) return SnapshotReport{Kind::failed, error_text(message)};
+  if (message.contains("snapshotFrame")) return SnapshotReport{Kind::frame, {}};
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<DeviceMessage> read_message(std::string_view bytes, Encoding encoding) {
+  auto message = decode(bytes, encoding);
+  if (!message) return pass(message.error());
+  if (!message->is_object() || message->empty())
+    return fail(Errc::malformed, "Failed to parse message: not an object with a key");
+  if (const Json* body = json_member(*message, "hello")) {
+    auto hello = read_hello(*body);
+    if (!hello) return pass(hello.error());
+    return DeviceMessage(std::move(*hello));
+  }
+  if (auto report = read_sample_report(*message)) return DeviceMessage(std::move(*report));
+  if (auto report = read_snapshot_report(*message)) return DeviceMessage(std::move(*report));
+  return DeviceMessage(OtherMessage{message->begin().key().substr(0, kMaxText)});
+}
+
+std::string hello_accepted(std::int64_t server_ms, Encoding encoding) {
+  return encode({{"hello", true}, {"serverTimestamp", server_ms}}, encoding);
+}
+
+std::string hello_refused(std::string_view reason, Encoding encoding) {
+  return encode({{"hello", false}, {"err", std::string(reason)}}, encoding);
+}
+
+std::string protocol_error(std::string_view reason, Encoding encoding) {
+  return encode({{"err", std::string(reason)}}, encoding);
+}
+
+std::string sample_message(const SampleRequest& request, int hello_version, Encoding encoding) {
+  Json sample = {
+      {"label", request.label}, {"length", request.length_ms}, {"path", request.path}, {"hmacKey", request.hmac_key}};
+  // A whole number goes out as an integer: some decoders take an integer or a double, but no half or single float.
+  if (request.interval_ms == std::floor(request.interval_ms) && request.interval_ms < 1e9) {
+    sample["interval"] = static_cast<std::int64_t>(request.interval_ms);
+  } else {
+    sample["interval"] = request.interval_ms;
+  }
+  if (!request.sensor.empty()) sample["sensor"] = request.sensor;
+  constexpr int kTolerantVersion = 4;
+  if (hello_version >= kTolerantVersion) {
+    if (request.label_color) sample["labelColor"] = *request.label_color;
+    if (request.collected_sample_count) sample["collectedSampleCount"] = *request.collected_sample_count;
+    if (request.target_sample_count) sample["targetSampleCount"] = *request.target_sample_count;
+  }
+  return encode({{"sample", std::move(sample)}}, encoding);
+}
+
+std::string sensors_text(const std::vector<DeviceSensor>& sensors) {
+  Json list = Json::array();
+  for (const auto& sensor : sensors) {
+    list.push_back({{"name", sensor.name},
+                    {"maxSampleLengthS", sensor.max_sample_length_s},
+                    {"frequencies", sensor.frequencies_hz}});
+  }
+  return json_text(list);
+}
+
+}  // namespace tml::server
