@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The TML authors
+//
+// One port of the bench and whatever board is on it: opens it when it is there, serves it while it lives, and waits for
+// it when it has gone. Actors share the spool, the delivery and the identity registry, and nothing else; what befalls
+// one board stays in its actor.
+//
+// One executor. Held by shared_ptr; destroy after stop() and after on_stopped was called.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "daemon/board.hpp"
+#include "daemon/context.hpp"
+#include "daemon/deliveries.hpp"
+#include "daemon/recover.hpp"
+#include "daemon/remote_link.hpp"
+
+namespace tml::daemon {
+
+/// What all actors share.
+struct Bench {
+  Context& context;
+  spool::AsyncSpool& spool;
+  Deliveries& deliveries;
+  serial::IdentityRegistry& identities;
+  /// The identities changed and want to be kept.
+  std::function<void()> on_identities;
+  /// The actor cannot go on as things are (port refused at start, key refused). The fleet decides whether that ends it.
+  std::function<void(const std::string& path, const Error&)> on_hopeless;
+};
+
+class BoardActor : public std::enable_shared_from_this<BoardActor> {
+ public:
+  /// `selector`: only a board that matches is served; others are left alone until they are plugged in anew.
+  BoardActor(Bench& bench, std::string path, serial::PortSelector selector);
+
+  /// Runs until stop(); returns when everything is tidy.
+  [[nodiscard]] Awaitable<void> run();
+  /// The board under sampling gets `b`; what is being committed is committed.
+  void stop();
+
+  /// The port came back, changed its rights, or was replaced by another.
+  void port_arrived(bool replaced);
+  void port_left();
+  /// Descriptor of the open port, or -1; for the fleet's watchdog.
+  [[nodiscard]] int port_fd() const;
+
+  [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] bool connected() const { return board_ != nullptr; }
+
+ private:
+  /// One request from acceptance to its answer; the board takes no other while one lives.
+  struct SampleTurn {
+    std::shared_ptr<Board> board;
+    std::shared_ptr<RemoteLink> link;
+    std::shared_ptr<void> busy;
+  };
+
+  [[nodiscard]] Awaitable<Result<std::shared_ptr<Board>>> open();
+  [[nodiscard]] Awaitable<void> serve(std::shared_ptr<Board> board);
+  [[nodiscard]] Awaitable<Result<void>> write_settings(Board& board);
+  [[nodiscard]] Awaitable<void> recover(std::shared_ptr<Board> board);
+  [[nodiscard]] Awaitable<void> announce(std::shared_ptr<Board> board);
+  [[nodiscard]] Awaitable<void> serve_sample(SampleTurn turn, SampleCommand command);
+  [[nodiscard]] Awaitable<void> tell_outcome(SampleTurn turn, Captured captured);
+  [[nodiscard]] Result<CaptureRequest> request_for(const Board& board, const SampleCommand& command) const;
+  [[nodiscard]] CaptureObserver observer(const std::shared_ptr<RemoteLink>& link);
+  void open_failed(const Error& error);
+  void make_link(const std::shared_ptr<Board>& board);
+  void on_message(const std::shared_ptr<Board>& board, ServerMessage message);
+  void fail_sample(const Board& board, RemoteLink& link, const Error& error);
+  void spawn_child(Awaitable<void> task, const char* name);
+  [[nodiscard]] std::string api_key(const Board& board) const;
+  [[nodiscard]] std::vector<std::string> verify_keys(const Board& board, const std::string& first) const;
+
+  Bench& bench_;
+  Context& context_;
+  const std::string path_;
+  const serial::PortSelector selector_;
+  std::shared_ptr<Board> board_;
+  std::shared_ptr<RemoteLink> link_;
+  Mutex board_lock_;
+  Pause retry_;
+  Event lost_;
+  Event childless_;
+  unsigned children_ = 0;
+  bool stopping_ = false;
+  std::weak_ptr<void> busy_;  ///< Alive while a request is under way on this connection.
+  bool opened_before_ = false;
+  bool announced_ = false;
+  std::string last_open_error_;
+};
+
+}  // namespace tml::daemon

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <csignal>
+
+#include "common/base/json.hpp"
+#include "common/base/log.hpp"
+#include "common/spool/async_spool.hpp"
+#include "daemon/commands.hpp"
+#include "daemon/fleet.hpp"
+#include "daemon/spawn.hpp"
+#include "daemon/wizard.hpp"
+
+namespace tml::daemon {
+namespace {
+
+Result<std::vector<serial::PortSelector>> parse_selectors(const std::vector<std::string>& texts) {
+  std::vector<serial::PortSelector> selectors;
+  for (const std::string& text : texts) {
+    auto selector = serial::PortSelector::parse(text);
+    if (!selector) return pass(selector.error());
+    selectors.push_back(*std::move(selector));
+  }
+  return selectors;
+}
+
+Awaitable<ExitCode> serve(Context& context, Fleet& fleet, Deliveries& deliveries) {
+  Event delivery_ended(context.io.get_executor());
+  auto deliver = [](Deliveries& all, Event& ended) -> Awaitable<void> {
+    co_await all.run();
+    ended.set();
+  };
+  spawn_logged(context.io.get_executor(), deliver(deliveries, delivery_ended), "delivery");
+  auto served = co_await fleet.run();
+  deliveries.stop();
+  co_await delivery_ended.wait();
+  if (!served) co_return context.reporter.error(served.error());
+  co_return ExitCode::ok;
+}
+
+ExitCode serve_until_signal(Context& context, const std::vector<std::string>& ports) {
+  auto selectors = parse_selectors(ports);
+  if (!selectors) return context.reporter.error(selectors.error());
+  auto spool = context.open_spool();
+  if (!spool) return context.reporter.error(spool.error());
+  context.reporter.event("endpoints",
+                         Json{{"api", context.endpoints.api},
+                              {"remote_mgmt", context.endpoints.remote_mgmt},
+                              {"ingestion", context.endpoints.ingestion}},
+                         "Endpoints:\n    Websocket: " + context.endpoints.remote_mgmt + "\n    API:       " +
+                             context.endpoints.api + "\n    Ingestion: " + context.endpoints.ingestion);
+  Deliveries deliveries(context, **spool);
+  Fleet fleet(context, **spool, deliveries, *std::move(selectors));
+  int signal = 0;
+  const SignalWatch watch(context.io, [&signal, &fleet](int number) {
+    signal = number;
+    fleet.stop();
+  });
+  const ExitCode code = run_to_end(context.io, serve(context, fleet, deliveries)).value_or(ExitCode::failed);
+  if (code == ExitCode::ok) context.reporter.event("stopped", Json::object());
+  return code == ExitCode::ok && signal == SIGINT ? ExitCode::interrupted : code;
+}
+
+Awaitable<Result<std::string>> guide(Context& context, const cli::Prompt& prompt) {
+  auto board = co_await choose_board(context, prompt);
+  if (!board) co_return pass(board.error());
+  auto registration = co_await register_device(context, prompt, **board, false);
+  (*board)->stream->close();
+  if (!registration) co_return pass(registration.error());
+  report_registration(context, *registration);
+  co_return (*board)->port.path;
+}
+
+}  // namespace
+
+ExitCode cmd_run(Context& context) { return serve_until_signal(context, context.options.ports); }
+
+ExitCode cmd_guided(Context& context) {
+  const cli::Prompt prompt(!context.options.no_input);
+  if (auto checked = check_credentials(context, prompt); !checked) return context.reporter.error(checked.error());
+  if (!prompt.interactive()) return serve_until_signal(context, context.options.ports);
+  auto path = run_to_end(context.io, guide(context, prompt));
+  if (!path) return ExitCode::failed;
+  if (!*path) return context.reporter.error(path->error());
+  return serve_until_signal(context, {**path});
+}
+
+}  // namespace tml::daemon

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The TML authors
+//
+// What every command of the daemon works with: flags, paths, settings, addresses, output. Made once in main().
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/base/clock.hpp"
+#include "common/base/endpoints.hpp"
+#include "common/base/random.hpp"
+#include "common/base/settings.hpp"
+#include "common/cli/reporter.hpp"
+#include "daemon/api_client.hpp"
+#include "daemon/options.hpp"
+
+namespace tml::spool {
+class AsyncSpool;
+}
+
+namespace tml::daemon {
+
+/// What is known of a project of a server; members may be empty.
+struct ProjectFacts {
+  std::string id;
+  std::string name;
+  std::string api_key;
+  std::string hmac_key;
+};
+
+class Context {
+ public:
+  Context(boost::asio::io_context& io, Options options, Paths paths, Settings settings, Endpoints endpoints,
+          cli::Reporter& reporter);
+
+  boost::asio::io_context& io;
+  const Options options;
+  const Paths paths;
+  Settings settings;  ///< Effective: flags over environment over file.
+  const Endpoints endpoints;
+  cli::Reporter& reporter;
+  Clock& clock;
+  Random& random;
+
+  /// The project that a board belongs to, from the settings: its own entry, else the only project of this host. A key
+  /// from flags or the environment wins over a stored one; --project over the entry.
+  [[nodiscard]] ProjectFacts project_of(const std::string& board) const;
+  /// As `settings.projects` names it: "127.0.0.1/3".
+  [[nodiscard]] std::string project_name_in_settings(const std::string& id) const;
+  /// Keeps a board's project and the project's keys in memory and in the file (0600).
+  [[nodiscard]] Result<void> remember(const std::string& board, const std::string& device_name,
+                                      const ProjectFacts& project);
+
+  [[nodiscard]] std::filesystem::path spool_folder() const { return paths.state_dir / "spool"; }
+  [[nodiscard]] Result<std::unique_ptr<spool::AsyncSpool>> open_spool() const;
+
+  /// HTTP for the API; the client's thread starts with the first call.
+  [[nodiscard]] http::Client& http();
+  [[nodiscard]] ApiClient api();
+
+ private:
+  std::unique_ptr<http::Client> http_;
+};
+
+/// Reads flags' @FILE keys, the environment and the configuration file.
+[[nodiscard]] Result<Settings> load_effective(const Options& options, const Paths& paths,
+                                              const Environment& environment);
+
+}  // namespace tml::daemon

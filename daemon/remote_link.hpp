@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The TML authors
+//
+// One board's remote management connection (wire reference 2.6): connects, says hello, hands on what the server says,
+// and reconnects with jittered back-off for as long as it is wanted. Sampling does not depend on it: messages that find
+// no connection are dropped.
+//
+// Held by shared_ptr; all calls and callbacks on its executor. After stop() no callback comes any more, even though a
+// connection attempt may take a while to end.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "common/http/backoff.hpp"
+#include "common/http/websocket.hpp"
+#include "daemon/remote_protocol.hpp"
+#include "daemon/sync.hpp"
+
+namespace tml::daemon {
+
+using Connector = std::function<Awaitable<Result<std::unique_ptr<http::WebSocket>>>(http::WebSocketOptions)>;
+
+struct RemoteLinkOptions {
+  http::WebSocketOptions socket;
+  http::BackoffOptions backoff{Millis{1'000}, Millis{30'000}};
+  /// After hello:false: the server is there and will say the same again soon.
+  http::BackoffOptions rejected{Millis{30'000}, Millis{300'000}};
+  Millis hello_timeout{10'000};
+  std::size_t max_queued = 64;
+};
+
+struct RemoteLinkEvents {
+  std::function<void()> on_accepted;
+  /// Connection lost, not made, or hello refused (Errc::auth when the key is to blame, else Errc::refused).
+  std::function<void(const Error&, Millis retry_in)> on_down;
+  std::function<void(ServerMessage)> on_message;
+};
+
+class RemoteLink : public std::enable_shared_from_this<RemoteLink> {
+ public:
+  RemoteLink(boost::asio::any_io_executor executor, Connector connect, RemoteLinkOptions options, Random& random,
+             RemoteLinkEvents events);
+
+  /// Connects with this hello; a running connection is replaced.
+  void start(std::string hello);
+  /// Closes politely, without waiting.
+  void stop();
+  /// Queues one text frame. Dropped without a connection, or when `max_queued` wait already.
+  void post(std::string message);
+  [[nodiscard]] bool accepted() const { return accepted_; }
+
+ private:
+  [[nodiscard]] Awaitable<void> keep_connected(std::uint64_t generation);
+  [[nodiscard]] Awaitable<Error> talk(std::uint64_t generation, std::shared_ptr<http::WebSocket> socket);
+  [[nodiscard]] Awaitable<Result<HelloReply>> say_hello(std::shared_ptr<http::WebSocket> socket);
+  [[nodiscard]] Awaitable<void> write_queue(std::shared_ptr<http::WebSocket> socket);
+  void spawn(Awaitable<void> task);
+
+  boost::asio::any_io_executor executor_;
+  Connector connect_;
+  RemoteLinkOptions options_;
+  Random& random_;
+  RemoteLinkEvents events_;
+  Pause pause_;
+  std::string hello_;
+  std::shared_ptr<http::WebSocket> socket_;
+  std::deque<std::string> queue_;
+  std::uint64_t generation_ = 0;
+  bool accepted_ = false;
+  bool writing_ = false;
+};
+
+/// http::WebSocket::connect.
+[[nodiscard]] Connector websocket_connector();
+
+}  // namespace tml::daemon

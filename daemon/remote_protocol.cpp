@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/remote_protocol.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cmath>
+
+#include "common/base/json.hpp"
+
+namespace tml::daemon {
+namespace {
+
+constexpr JsonLimits kMessageLimits{8, 2000, std::size_t{64} * 1024};
+constexpr std::size_t kMaxText = 1024;
+constexpr double kMaxLengthMs = 4'294'967'295.0;
+
+std::string flag_message(const char* key) { return json_text(Json{{key, true}}); }
+
+std::string failed(const char* key, std::string_view error) {
+  return json_text(Json{{key, false}, {"error", std::string(error)}});
+}
+
+tl::unexpected<Error> bad_field(const char* field, const char* why) {
+  return fail(Errc::malformed, std::string("sample request: ") + field + " " + why);
+}
+
+Result<std::string> text_field(const Json& object, const char* name, bool required) {
+  const Json* member = json_member(object, name);
+  if (member == nullptr || member->is_null()) {
+    if (required) return bad_field(name, "is missing");
+    return std::string{};
+  }
+  auto text = json_string(object, name);
+  if (!text) return bad_field(name, "is no text");
+  if (text->size() > kMaxText) return bad_field(name, "is too long");
+  return *std::move(text);
+}
+
+Result<SampleCommand> parse_sample(const Json& object) {
+  if (!object.is_object()) return fail(Errc::malformed, "sample request is no object");
+  SampleCommand command;
+  const std::array<std::pair<const char*, std::string*>, 4> texts{{{"label", &command.label},
+                                                                   {"path", &command.path},
+                                                                   {"hmacKey", &command.hmac_key},
+                                                                   {"sensor", &command.sensor}}};
+  for (const auto& [name, target] : texts) {
+    const std::string_view view(name);
+    auto text = text_field(object, name, view == "label" || view == "path");
+    if (!text) return pass(text.error());
+    *target = *std::move(text);
+  }
+  const auto length = json_number(object, "length");
+  if (!length || !std::isfinite(*length) || *length < 1 || *length > kMaxLengthMs) {
+    return bad_field("length", "is no number of milliseconds");
+  }
+  command.length_ms = static_cast<std::uint32_t>(*length);
+  const auto interval = json_number(object, "interval");
+  if (!interval || !std::isfinite(*interval) || *interval <= 0 || *interval > kMaxLengthMs) {
+    return bad_field("interval", "is no number of milliseconds above 0");
+  }
+  command.interval_ms = *interval;
+  if (command.path.empty() || command.path.front() != '/') return bad_field("path", "does not start with /");
+  return command;
+}
+
+std::string key_list(const Json& object) {
+  std::string keys;
+  for (const auto& item : object.items()) {
+    if (!keys.empty()) keys += ", ";
+    keys += item.key();
+    if (keys.size() > 128) break;
+  }
+  keys.resize(std::min<std::size_t>(keys.size(), 128));
+  return keys;
+}
+
+}  // namespace
+
+std::string hello_message(const Hello& hello) {
+  Json sensors = Json::array();
+  for (const HelloSensor& sensor : hello.sensors) {
+    sensors.push_back(
+        Json{{"name", sensor.name}, {"maxSampleLengthS", sensor.max_length_s}, {"frequencies", sensor.frequencies_hz}});
+  }
+  return json_text(Json{{"hello", Json{{"version", 4},
+                                       {"apiKey", hello.api_key},
+                                       {"deviceId", hello.device_id},
+                                       {"deviceType", hello.device_type},
+                                       {"connection", "daemon"},
+                                       {"sensors", std::move(sensors)},
+                                       {"supportsSnapshotStreaming", false},
+                                       {"mode", "ingestion"}}}});
+}
+
+std::string sample_accepted_message() { return flag_message("sample"); }
+std::string sample_failed_message(std::string_view error) { return failed("sample", error); }
+std::string sample_started_message() { return flag_message("sampleStarted"); }
+std::string sample_reading_message(std::optional<int> percent) {
+  const int value = percent ? std::clamp(*percent, 0, 100) : -1;
+  return json_text(Json{{"sampleReading", true}, {"progressPercentage", value}});
+}
+std::string sample_processing_message() { return flag_message("sampleProcessing"); }
+std::string sample_uploading_message() { return flag_message("sampleUploading"); }
+std::string sample_finished_message() { return flag_message("sampleFinished"); }
+
+Result<ServerMessage> parse_server_message(std::string_view text) {
+  auto json = parse_json(text, "remote management", kMessageLimits);
+  if (!json) return pass(json.error());
+  if (!json->is_object()) return fail(Errc::malformed, "message is no JSON object", "remote management");
+  if (const Json* hello = json_member(*json, "hello"); hello != nullptr) {
+    HelloReply reply;
+    reply.accepted = hello->is_boolean() && hello->get<bool>();
+    auto error = json_string(*json, "err");
+    if (!error) error = json_string(*json, "error");
+    if (!reply.accepted) reply.error = error.value_or("the server gave no reason").substr(0, kMaxText);
+    reply.server_ms = json_integer(*json, "serverTimestamp");
+    return reply;
+  }
+  if (const Json* sample = json_member(*json, "sample"); sample != nullptr) {
+    auto command = parse_sample(*sample);
+    if (!command) return pass(command.error());
+    return *std::move(command);
+  }
+  if (auto error = json_string(*json, "err")) return ServerError{error->substr(0, kMaxText)};
+  static constexpr std::array<std::pair<const char*, UnsupportedRequest>, 6> kRequests{{
+      {"startSnapshot", UnsupportedRequest::start_snapshot},
+      {"stopSnapshot", UnsupportedRequest::stop_snapshot},
+      {"startInferenceStream", UnsupportedRequest::start_inference},
+      {"stopInferenceStream", UnsupportedRequest::stop_inference},
+      {"newModelAvailable", UnsupportedRequest::new_model},
+      {"impulseRecordRequest", UnsupportedRequest::impulse_records},
+  }};
+  for (const auto& [key, request] : kRequests) {
+    if (json_member(*json, key) != nullptr) return request;
+  }
+  return Ignored{key_list(*json)};
+}
+
+std::string unsupported_reply(UnsupportedRequest request) {
+  switch (request) {
+    case UnsupportedRequest::start_snapshot:
+      return json_text(Json{{"snapshotFailed", true}, {"error", "Device does not support snapshot streaming"}});
+    case UnsupportedRequest::stop_snapshot:
+      return flag_message("snapshotStopped");
+    case UnsupportedRequest::start_inference:
+      return json_text(Json{{"inferenceStreamStarted", false}});
+    case UnsupportedRequest::stop_inference:
+      return json_text(Json{{"inferenceStreamStopped", false}});
+    case UnsupportedRequest::new_model:
+      return failed("modelUpdateSuccess", "This device does not take models over remote management");
+    case UnsupportedRequest::impulse_records:
+      return failed("impulseRecordsResponse", "Model monitor not initialized");
+  }
+  return {};
+}
+
+bool is_auth_refusal(std::string_view reason) {
+  std::string lower(reason);
+  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  static constexpr std::array<std::string_view, 7> kWords{"api key",  "apikey",    "api_key",   "authent",
+                                                          "unauthor", "forbidden", "credential"};
+  return std::ranges::any_of(kWords, [&lower](std::string_view word) { return lower.find(word) != std::string::npos; });
+}
+
+}  // namespace tml::daemon

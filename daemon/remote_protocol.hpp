@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The TML authors
+//
+// Messages of the remote management connection in their JSON form (wire reference 2.6): what the daemon says for a
+// board, and what the server may say to it. Pure functions over text; no I/O, any thread.
+//
+// Downside of the format: a message has no id, so an answer belongs to whatever request is under way. Hence one sample
+// request per board at a time.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "common/base/error.hpp"
+
+namespace tml::daemon {
+
+struct HelloSensor {
+  std::string name;
+  std::uint32_t max_length_s = 0;
+  std::vector<double> frequencies_hz;
+};
+
+struct Hello {
+  std::string api_key;
+  std::string device_id;
+  std::string device_type;
+  std::vector<HelloSensor> sensors;
+};
+
+// Device to server. Each is one text frame.
+
+/// Version 4, connection "daemon", mode "ingestion", without snapshots.
+[[nodiscard]] std::string hello_message(const Hello& hello);
+[[nodiscard]] std::string sample_accepted_message();
+/// Refusal of a request, or its failure later on.
+[[nodiscard]] std::string sample_failed_message(std::string_view error);
+[[nodiscard]] std::string sample_started_message();
+/// `percent` is cut to 0..100; none = unknown, sent as -1.
+[[nodiscard]] std::string sample_reading_message(std::optional<int> percent);
+[[nodiscard]] std::string sample_processing_message();
+[[nodiscard]] std::string sample_uploading_message();
+[[nodiscard]] std::string sample_finished_message();
+
+// Server to device.
+
+struct HelloReply {
+  bool accepted = false;
+  std::string error;                      ///< When not accepted.
+  std::optional<std::int64_t> server_ms;  ///< serverTimestamp.
+};
+struct ServerError {
+  std::string text;
+};
+struct SampleCommand {
+  std::string label;
+  std::uint32_t length_ms = 0;
+  double interval_ms = 0;
+  std::string path;      ///< "/api/training/data"
+  std::string hmac_key;  ///< May be empty: the board's own.
+  std::string sensor;    ///< May be empty: the board's first.
+};
+/// What a board without cameras and models is asked for, answered by unsupported_reply().
+enum class UnsupportedRequest : std::uint8_t {
+  start_snapshot,
+  stop_snapshot,
+  start_inference,
+  stop_inference,
+  new_model,
+  impulse_records,
+};
+/// Nothing to do: an acknowledgement, or a message that this version does not know.
+struct Ignored {
+  std::string keys;  ///< For the log, at most 128 characters.
+};
+
+using ServerMessage = std::variant<HelloReply, ServerError, SampleCommand, UnsupportedRequest, Ignored>;
+
+/// Errc::malformed for anything but a JSON object, and for a `sample` with a missing or mistyped field (what names it);
+/// Errc::limit for a text beyond the bounds (64 KiB, depth 8).
+[[nodiscard]] Result<ServerMessage> parse_server_message(std::string_view text);
+
+/// What wire reference 2.6 has a device answer that cannot do it.
+[[nodiscard]] std::string unsupported_reply(UnsupportedRequest request);
+
+/// Whether the reason of a refused hello is about the key, so that trying again with the same one is of no use.
+[[nodiscard]] bool is_auth_refusal(std::string_view reason);
+
+}  // namespace tml::daemon

@@ -1,0 +1,93 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The TML authors
+#
+# tml-daemon on a terminal: the questions, in the incumbent's words, and what becomes of the answers.
+import os
+import pty
+import re
+import select
+import signal
+import time
+
+import paths  # noqa: F401
+from tmltest import BenchTest, main, wait_until
+
+
+class Terminal:
+    """A program on a pseudo-terminal, talked to as a person would."""
+
+    def __init__(self, argv, env):
+        self.pid, self.master = pty.fork()
+        if self.pid == 0:
+            os.execve(str(argv[0]), [str(part) for part in argv], {key: str(value) for key, value in env.items()})
+        self.text = ""
+        self.seen = 0
+        self.code = None
+
+    def expect(self, words, timeout_s=20):
+        deadline = time.monotonic() + timeout_s
+        while True:
+            at = self.text.find(words, self.seen)
+            if at >= 0:
+                self.seen = at + len(words)
+                return
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self.master], [], [], left)[0]:
+                raise TimeoutError(f"not shown: {words}\n{self.text}")
+            try:
+                chunk = os.read(self.master, 4096)
+            except OSError:
+                chunk = b""
+            if not chunk:
+                raise RuntimeError(f"ended before: {words}\n{self.text}")
+            self.text += chunk.decode(errors="replace")
+
+    def say(self, text):
+        os.write(self.master, text.encode() + b"\n")
+
+    def end(self, number=signal.SIGTERM):
+        if self.code is None:
+            os.kill(self.pid, number)
+            self.code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+            os.close(self.master)
+        return self.code
+
+
+class Wizard(BenchTest):
+    def start(self, *arguments):
+        home = self.folder / "home"
+        home.mkdir(exist_ok=True)
+        terminal = Terminal([self.bin / "tml-daemon", *arguments], {"HOME": home, "PATH": os.environ["PATH"], "TERM": "xterm"})
+        self.addCleanup(terminal.end, signal.SIGKILL)
+        return terminal
+
+    def test_login_project_name_then_serves(self):
+        server, board = self.server(), self.board("--speed", 20)
+        terminal = self.start("--host", server.host, "--port", board.link)
+        terminal.expect(f"What is your user name or e-mail address ({server.host})?")
+        terminal.say(server.user)
+        terminal.expect("What is your password?")
+        terminal.say("wrong")
+        terminal.expect("What is your user name or e-mail address")
+        terminal.say(server.user)
+        terminal.expect("What is your password?")
+        terminal.say(server.password)
+        terminal.expect("What name do you want to give this device?")
+        terminal.say("desk 4")
+        terminal.expect('Device "desk 4"')
+        terminal.expect("remote management connected")
+        self.assertEqual(server.device(board.id)["name"], "desk 4")
+        wait_until("device online", lambda: server.device(board.id)["remote_mgmt_connected"])
+        self.assertNotIn(server.password, terminal.text)
+        self.assertFalse(re.search(r"ei_[0-9a-f]{8}", terminal.text), "a key was shown")
+        self.assertEqual(terminal.end(signal.SIGINT), 130)
+        # The second time nothing is asked.
+        again = self.start("--port", board.link)
+        again.expect("remote management connected")
+        self.assertNotIn("?", again.text.replace("AT+CONFIG?", ""))
+        self.assertEqual(again.end(), 0)
+
+
+if __name__ == "__main__":
+    main()
