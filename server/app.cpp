@@ -50,7 +50,21 @@ bool App::write_keys(std::function<Result<void>(Database&)> run, std::function<v
   return writer->submit(std::move(operation));
 }
 
+namespace {
+
+/// What a new device is called until somebody names it. Never its bare id: the incumbent's clients take that for
+/// nameless and stop to ask for a name (wire reference 2.3, 1.16).
+std::string first_name(const DeviceRecord& record) {
+  if (!record.name.empty() && record.name != record.device_id) return record.name;
+  constexpr std::size_t kTail = 8;
+  const std::size_t from = record.device_id.size() > kTail ? record.device_id.size() - kTail : 0;
+  return (record.type.empty() ? "Device" : record.type) + " " + record.device_id.substr(from);
+}
+
+}  // namespace
+
 void App::save_device(DeviceRecord record, std::function<void(bool)> done) {
+  record.name = first_name(record);
   auto shared = std::make_shared<DeviceRecord>(std::move(record));
   WriteOperation operation;
   operation.run = [this, shared](Database& db) {

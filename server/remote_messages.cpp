@@ -3,6 +3,7 @@
 #include "server/remote_messages.hpp"
 
 #include <array>
+#include <bit>
 #include <cmath>
 
 #include "common/base/json.hpp"
@@ -86,6 +87,18 @@ std::string encode(const Json& message, Encoding encoding) {
   std::string out;
   Json::to_cbor(message, nlohmann::detail::output_adapter<char>(out));
   return out;
+}
+
+/// The JSON library writes a number as a single float where that is exact, but some microcontrollers read an interval
+/// only as an integer or a double (wire reference 2.6). The byte searched for occurs in no text: it is no UTF-8.
+void widen_interval(std::string& cbor, double interval_ms) {
+  constexpr std::string_view kSingle = "\x68interval\xfa";
+  const std::size_t at = cbor.find(kSingle);
+  if (at == std::string::npos) return;
+  const auto bits = std::bit_cast<std::uint64_t>(interval_ms);
+  std::string wide(1, '\xfb');
+  for (int shift = 56; shift >= 0; shift -= 8) wide.push_back(static_cast<char>(bits >> shift & 0xFFU));
+  cbor.replace(at + kSingle.size() - 1, 1 + sizeof(float), wide);
 }
 
 std::string text_or_empty(const Json& object, std::string_view key) {
@@ -239,7 +252,9 @@ std::string sample_message(const SampleRequest& request, int hello_version, Enco
     if (request.collected_sample_count) sample["collectedSampleCount"] = *request.collected_sample_count;
     if (request.target_sample_count) sample["targetSampleCount"] = *request.target_sample_count;
   }
-  return encode({{"sample", std::move(sample)}}, encoding);
+  std::string message = encode({{"sample", std::move(sample)}}, encoding);
+  if (encoding == Encoding::cbor) widen_interval(message, request.interval_ms);
+  return message;
 }
 
 std::string sensors_text(const std::vector<DeviceSensor>& sensors) {

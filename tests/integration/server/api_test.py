@@ -74,7 +74,8 @@ class Rest(ServerTest):
         status, answer, _ = self.server.call("POST", "/v1/api/1/devices/create", {"deviceId": "34:52:0a", "deviceType": "T", "ifNotExists": True})
         self.assertEqual((status, answer["success"]), (200, True))
         _, answer, _ = self.server.call("GET", "/v1/api/1/device/34%3A52%3A0a")
-        self.assertEqual(answer["device"]["name"], "34:52:0a")
+        # Not the id: the incumbent's clients take that for nameless and stop to ask.
+        self.assertEqual(answer["device"]["name"], "T 34:52:0a")
         self.assertFalse(answer["device"]["remote_mgmt_connected"])
         self.assertEqual(answer["device"]["remoteMgmtMode"], "disconnected")
         status, _, _ = self.server.call("POST", "/v1/api/1/devices/34%3A52%3A0a/rename", {"name": "bench 7"})
