@@ -11,8 +11,10 @@ namespace tml::fw::app {
 
 void ReadOut::begin(const FileInfo& file, std::uint32_t start_bytes, std::uint32_t length_bytes, bool fast) {
   file_ = file;
+  start_ = start_bytes;
   at_ = start_bytes;
   end_ = start_bytes + length_bytes;
+  complete_ = false;
   fast_ = fast;
   stopping_ = false;
   waiting_ = false;
@@ -33,7 +35,12 @@ Step ReadOut::step() {
     case State::settle_after:
       return settle(info.default_baud, State::tail);
     case State::tail:
+      delivered();
       services_.out.text("\n");
+      return Step::finished();
+    case State::drain:
+      if (!services_.out.drained()) return Step::when_sent();
+      delivered();
       return Step::finished();
   }
   return Step::finished();
@@ -80,16 +87,29 @@ Step ReadOut::payload() {
   if (at_ < end_) return {false, 0, true};
   const std::size_t rest = encoder_.finish(text_).value_or(0);
   services_.out.raw({text_.data(), rest});
+  complete_ = true;
   return end_payload(nullptr);
 }
 
 Step ReadOut::end_payload(const char* error) {
   if (error != nullptr) services_.out.text("\n"), services_.out.text(error);
   services_.out.text("\n");
-  if (!fast_) return Step::finished();
-  services_.out.text("OK\n");
-  state_ = State::settle_after;
+  if (fast_) services_.out.text("OK\n");
+  state_ = fast_ ? State::settle_after : State::drain;
   return Step::again();
+}
+
+void ReadOut::delivered() {
+  // Stopped while the end was still in the transmit ring: nobody may have listened.
+  if (!complete_ || stopping_) return;
+  if (covered_number_ != file_.number) {
+    covered_number_ = file_.number;
+    covered_ = 0;
+  }
+  if (start_ > covered_) return;
+  covered_ = std::max(covered_, end_);
+  // The host has its bytes whether or not the flash takes the mark; without it the file is merely kept.
+  if (end_ == file_.size_bytes) (void)services_.samples.mark_read(file_);
 }
 
 void HexDump::begin(const FileInfo& file, std::uint32_t start_bytes, std::uint32_t length_bytes) {

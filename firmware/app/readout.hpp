@@ -14,7 +14,8 @@
 
 namespace tml::fw::app {
 
-/// AT+READBUFFER and AT+READFILE.
+/// AT+READBUFFER and AT+READFILE. The read-out that sends a file's last byte marks it (SampleStore::mark_read), when it
+/// began at 0 or not behind the end of what read-outs of the same file have sent before it.
 class ReadOut final : public Job {
  public:
   explicit ReadOut(Services& services) : services_(services) {}
@@ -26,7 +27,7 @@ class ReadOut final : public Job {
   void stop() override { stopping_ = true; }
 
  private:
-  enum class State : std::uint8_t { announce, settle_before, payload, settle_after, tail };
+  enum class State : std::uint8_t { announce, settle_before, payload, settle_after, tail, drain };
   /// Input bytes per encoded piece: a multiple of 3, so that no piece but the last is padded (wire reference 1.10).
   static constexpr std::size_t kChunk = 513;
   /// Before and after each change of rate (wire reference 1.8).
@@ -36,11 +37,17 @@ class ReadOut final : public Job {
   Step settle(std::uint32_t baud, State next);
   Step payload();
   Step end_payload(const char* error);
+  /// The last byte of the range has left the board.
+  void delivered();
 
   Services& services_;
   FileInfo file_;
+  std::uint32_t start_ = 0;
   std::uint32_t at_ = 0;
   std::uint32_t end_ = 0;
+  std::uint32_t covered_number_ = 0;  ///< The file that covered_ speaks of.
+  std::uint32_t covered_ = 0;         ///< All bytes before this one have been sent.
+  bool complete_ = false;             ///< The whole range went into the output.
   bool fast_ = false;
   bool stopping_ = false;
   bool waiting_ = false;

@@ -18,7 +18,9 @@ constexpr std::uint32_t kLabel = 32;
 constexpr std::uint32_t kLabelCrc = 160;
 constexpr std::uint32_t kCommit = 168;
 constexpr std::uint32_t kUnlinked = 176;
-constexpr std::uint32_t kFirstHeadBytes = 180;
+constexpr std::uint32_t kReadMark = 180;
+constexpr std::uint32_t kReadMagic = 0x44414552;  // "READ"
+constexpr std::uint32_t kFirstHeadBytes = 184;
 constexpr std::uint32_t kBlankWord = 0xFFFFFFFF;
 
 using FirstHead = std::array<std::uint8_t, kFirstHeadBytes>;
@@ -90,6 +92,7 @@ void SampleStore::mount() {
   file_count_ = 0;
   keeper_ = kNone;
   highest_number_ = 0;
+  last_read_ = 0;
   writing_ = false;
   std::uint32_t highest_index = 0;
   for (std::uint32_t sector = 0; sector < sectors_; ++sector) mount_sector(sector, highest_index);
@@ -99,6 +102,7 @@ void SampleStore::mount() {
     if (!all_sectors_present(file)) continue;
     for (std::uint32_t k = 0; k < sectors_for(file.size_bytes); ++k) live_.set(ring(file.sector + k));
     files_[kept++] = file;
+    if (file.read_out) last_read_ = file.number;
   }
   file_count_ = kept;
 }
@@ -124,7 +128,9 @@ void SampleStore::mount_sector(std::uint32_t sector, std::uint32_t& highest_inde
   const bool committed = std::equal(expected.begin(), expected.end(), head.begin() + kCommit);
   if (!committed || !label_valid(head) || load_u32(head.data() + kUnlinked) != kBlankWord) return;
   if (sectors_for(size_bytes) > sectors_) return;
-  add_file({use.number, size_bytes, sector});
+  // A torn mark is no mark: then the file stays until it has been read again.
+  const bool read_out = load_u32(head.data() + kReadMark) == kReadMagic;
+  add_file({use.number, size_bytes, static_cast<std::uint16_t>(sector), read_out});
 }
 
 void SampleStore::add_file(const FileInfo& file) {
@@ -199,14 +205,28 @@ bool SampleStore::unlink(const FileInfo& file) {
   return true;
 }
 
-SampleStore::Run SampleStore::find_run(std::uint32_t wanted) const {
+bool SampleStore::mark_read(const FileInfo& file) {
+  const auto end = files_.begin() + static_cast<std::ptrdiff_t>(file_count_);
+  const std::uint32_t number = file.number;
+  const auto found = std::find_if(files_.begin(), end, [number](const FileInfo& f) { return f.number == number; });
+  if (found == end) return false;
+  last_read_ = number;
+  if (found->read_out) return true;
+  std::array<std::uint8_t, 4> mark;
+  store_u32(mark.data(), kReadMagic);
+  if (!flash_.program(sector_offset(found->sector) + kReadMark, mark)) return false;
+  found->read_out = true;
+  return true;
+}
+
+SampleStore::Run SampleStore::find_run(const Sectors& live, std::uint32_t wanted) const {
   Run best;
   Run run;
   const std::uint32_t first = keeper_ == kNone ? 0 : keeper_ + 1;
   const std::uint32_t usable = keeper_ == kNone ? sectors_ : sectors_ - 1;
   for (std::uint32_t k = 0; k < usable; ++k) {
     const std::uint32_t sector = ring(first + k);
-    if (live_.test(sector)) {
+    if (live.test(sector)) {
       run.length = 0;
       continue;
     }
@@ -218,14 +238,66 @@ SampleStore::Run SampleStore::find_run(std::uint32_t wanted) const {
   return best;
 }
 
-std::uint32_t SampleStore::largest_free_bytes() const { return bytes_in(find_run(kMaxSectors + 1).length); }
+std::uint32_t SampleStore::largest_free_bytes() const {
+  return bytes_in(find_run_without(evictable_count(), kMaxSectors + 1).length);
+}
+
+std::size_t SampleStore::evictable_count() const {
+  const auto end = files_.begin() + static_cast<std::ptrdiff_t>(file_count_);
+  return static_cast<std::size_t>(
+      std::count_if(files_.begin(), end, [this](const FileInfo& file) { return evictable(file); }));
+}
+
+SampleStore::Run SampleStore::find_run_without(std::size_t evicted, std::uint32_t wanted) const {
+  Sectors live = live_;
+  for (std::size_t i = 0; i < file_count_ && evicted > 0; ++i) {
+    const FileInfo& file = files_[i];
+    if (!evictable(file)) continue;
+    for (std::uint32_t k = 0; k < sectors_for(file.size_bytes); ++k) live.reset(ring(file.sector + k));
+    --evicted;
+  }
+  return find_run(live, wanted);
+}
+
+bool SampleStore::overlaps(const FileInfo& file, const Run& run) const {
+  const std::uint32_t behind = ring(file.sector + sectors_ - run.start);
+  return behind < run.length || behind + sectors_for(file.size_bytes) > sectors_;
+}
+
+bool SampleStore::evict(const Run& run) {
+  for (std::size_t i = 0; i < file_count_;) {
+    if (!evictable(files_[i]) || !overlaps(files_[i], run)) {
+      ++i;
+    } else if (!unlink(files_[i])) {
+      return false;
+    }
+  }
+  if (file_count_ < kMaxFiles) return true;
+  std::size_t oldest = 0;
+  while (!evictable(files_[oldest])) ++oldest;
+  return unlink(files_[oldest]);
+}
 
 StoreError SampleStore::reserve(std::string_view label, std::uint32_t capacity_bytes) {
   writing_ = false;
-  if (file_count_ == kMaxFiles) return StoreError::too_many_files;
+  const std::size_t evictable_files = evictable_count();
+  if (file_count_ == kMaxFiles && evictable_files == 0) return StoreError::too_many_files;
   const std::uint32_t wanted = sectors_for(capacity_bytes);
-  const Run run = find_run(wanted);
+  Run run = find_run_without(evictable_files, wanted);
   if (run.length < wanted) return StoreError::no_space;
+  // The fewest of the oldest, by bisection: with more files gone the longest run never gets shorter.
+  std::size_t too_few = 0;
+  std::size_t enough = evictable_files;
+  while (too_few < enough) {
+    const std::size_t middle = (too_few + enough) / 2;
+    if (find_run_without(middle, wanted).length < wanted) {
+      too_few = middle + 1;
+    } else {
+      enough = middle;
+    }
+  }
+  run = find_run_without(enough, wanted);
+  if (!evict(run)) return StoreError::flash;
   (void)label_.assign(label);
   number_ = highest_number_ + 1;
   build_name(name_, label_.view(), number_);
@@ -338,7 +410,7 @@ bool SampleStore::commit() {
   if (!flash_.program(sector_offset(run_.start) + kCommit, record)) return false;
   writing_ = false;
   for (std::uint32_t k = 0; k < sectors_for(written_); ++k) live_.set(ring(run_.start + k));
-  add_file({number_, written_, ring(run_.start)});
+  add_file({number_, written_, static_cast<std::uint16_t>(ring(run_.start)), false});
   return true;
 }
 

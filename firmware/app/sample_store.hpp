@@ -12,12 +12,17 @@
 //   32  (index 0)  132   label size u8, label, CRC-32C at 160: the file's name
 //   168 (index 0)    8   commit: size in bytes u32, CRC-32C of number and size
 //   176 (index 0)    4   0xFFFFFFFF; anything else: unlinked
+//   180 (index 0)    4   "READ": a host has read the file out whole; anything else: not
 //   256 (index 0) or 32  content
 //
 // A sector is *clean* (mark valid, the rest of the head blank: may be written), *live* (part of a committed file) or
 // dead (all else, a capture that was cut short included: erased when needed). New files go behind the newest, so wear
 // goes round the ring. Numbers rise for the life of the board: the sector with the highest number is never erased
 // before a higher one is written.
+//
+// Hosts exist that never unlink some kinds of file (wire reference 2.7). So a file that was read out whole is marked,
+// and reserve() unlinks marked files, oldest first, when it would fail otherwise; except the one that was read last,
+// which may still be on its way into the host's store. A file that is not marked only goes when it is unlinked.
 #pragma once
 
 #include <array>
@@ -35,7 +40,8 @@ namespace tml::fw::app {
 struct FileInfo {
   std::uint32_t number = 0;  ///< 1 and up; unique for the life of the board.
   std::uint32_t size_bytes = 0;
-  std::uint32_t sector = 0;  ///< First sector, counted from the start of the region.
+  std::uint16_t sector = 0;  ///< First sector, counted from the start of the region.
+  bool read_out = false;     ///< Marked by mark_read().
 };
 
 using FileLabel = Text<127>;
@@ -43,8 +49,8 @@ using FileName = Text<143>;  ///< "/fs/" label "." number
 
 enum class StoreError : std::uint8_t {
   none,
-  no_space,        ///< No run of dead or clean sectors is long enough: unlink files.
-  too_many_files,  ///< SampleStore::kMaxFiles are there: unlink files.
+  no_space,        ///< Even without the files that may be evicted no run of sectors is long enough: unlink files.
+  too_many_files,  ///< SampleStore::kMaxFiles are there and none may be evicted: unlink files.
   flash            ///< The flash reported a failure.
 };
 
@@ -67,7 +73,7 @@ class SampleStore {
   [[nodiscard]] const FileInfo& file(std::size_t index) const { return files_[index]; }
   /// Reads the name from flash; empty when that fails.
   [[nodiscard]] FileName name(const FileInfo& file) const;
-  /// nullptr: no such file. Valid until the next unlink or commit.
+  /// nullptr: no such file. Valid until the next unlink, reserve or commit.
   [[nodiscard]] const FileInfo* find(std::string_view name) const;
   [[nodiscard]] const FileInfo* newest() const { return file_count_ == 0 ? nullptr : &files_[file_count_ - 1]; }
 
@@ -77,10 +83,16 @@ class SampleStore {
   /// Durable when it returns true.
   [[nodiscard]] bool unlink(const FileInfo& file);
 
+  /// The host has received the whole file: later ones may take its place once another file has been read after it. The
+  /// mark is durable when this returns true; false: no such file, or the flash failed, and the file stays as it is.
+  /// After a mount the newest marked file counts as the one read last.
+  [[nodiscard]] bool mark_read(const FileInfo& file);
+
   // Writing, one file at a time: reserve, erase_step until done, open, append..., patch, commit. abandon() at any point
   // gives up.
 
-  /// Chooses sectors for a file of up to `capacity_bytes` and decides its number and name.
+  /// Chooses sectors for a file of up to `capacity_bytes` and decides its number and name. Unlinks the marked files
+  /// that stand in its way, but none when that would not be enough.
   [[nodiscard]] StoreError reserve(std::string_view label, std::uint32_t capacity_bytes);
   [[nodiscard]] const FileName& reserved_name() const { return name_; }
 
@@ -133,17 +145,27 @@ class SampleStore {
     std::uint32_t start = 0;
     std::uint32_t length = 0;
   };
-  [[nodiscard]] Run find_run(std::uint32_t wanted) const;
+  using Sectors = std::bitset<kMaxSectors>;
+  /// The first run of `wanted` sectors that are not in `live`, or else the longest one.
+  [[nodiscard]] Run find_run(const Sectors& live, std::uint32_t wanted) const;
+  [[nodiscard]] bool evictable(const FileInfo& file) const { return file.read_out && file.number != last_read_; }
+  [[nodiscard]] std::size_t evictable_count() const;
+  /// find_run() as if the oldest `evicted` of the evictable files were gone.
+  [[nodiscard]] Run find_run_without(std::size_t evicted, std::uint32_t wanted) const;
+  [[nodiscard]] bool overlaps(const FileInfo& file, const Run& run) const;
+  /// Unlinks the evictable files in `run`, and one more if the table is still full.
+  [[nodiscard]] bool evict(const Run& run);
 
   hal::Flash& flash_;
   hal::FlashRegion region_;
   std::uint32_t sectors_;
-  std::bitset<kMaxSectors> live_;
-  std::bitset<kMaxSectors> clean_;
+  Sectors live_;
+  Sectors clean_;
   std::array<FileInfo, kMaxFiles> files_{};
   std::size_t file_count_ = 0;
   std::uint32_t keeper_ = kNone;  ///< The sector that holds the highest number seen.
   std::uint32_t highest_number_ = 0;
+  std::uint32_t last_read_ = 0;  ///< Number of the file read last; 0: none. Never evicted.
 
   bool writing_ = false;
   FileLabel label_;

@@ -171,6 +171,143 @@ TEST_F(ReadOutTest, ReadBufferIsTheNewestCommittedSample) {
   EXPECT_EQ(read_buffer(rig, transcript), document);
 }
 
+/// What a mount would find of the newest file's mark.
+bool marked(Rig& rig) {
+  const hal::FlashRegion region{2 * hal::kFlashSectorBytes, 32 * hal::kFlashSectorBytes};
+  SampleStore store(rig.flash, region);
+  store.mount();
+  return store.newest()->read_out;
+}
+
+class ReadMark : public ReadOutTest {
+ protected:
+  /// A sample that nobody has read.
+  void SetUp() override {
+    ReadOutTest::SetUp();
+    rig.command("AT+SAMPLESETTINGS=b,10,2000,k");
+    size = static_cast<std::uint32_t>(
+        std::stoul(between(rig.command("AT+SAMPLESTART=Built-in accelerometer"), "to=", ".")));
+    ASSERT_FALSE(marked(rig));
+  }
+  void read(std::uint32_t from, std::uint32_t to) {
+    rig.command("AT+READBUFFER=" + std::to_string(from) + "," + std::to_string(to - from) + ",n");
+  }
+};
+
+TEST_F(ReadMark, AReadFileMarks) {
+  rig.command("AT+READFILE=/fs/b.2,n");
+  EXPECT_TRUE(marked(rig));
+}
+
+TEST_F(ReadMark, AReadOutAtTheFastRateMarks) {
+  rig.command("AT+READFILE=/fs/b.2,y");
+  EXPECT_TRUE(marked(rig));
+}
+
+TEST_F(ReadMark, OneReadBufferOfAllMarks) {
+  read(0, size);
+  EXPECT_TRUE(marked(rig));
+}
+
+TEST_F(ReadMark, RangesThatFollowOnMark) {
+  read(0, 1000);
+  read(1000, 1500);
+  read(1200, 2000);
+  EXPECT_FALSE(marked(rig));
+  read(2000, size);
+  EXPECT_TRUE(marked(rig));
+}
+
+TEST_F(ReadMark, RangesWithAGapDoNot) {
+  read(0, 1000);
+  read(1001, size);
+  EXPECT_FALSE(marked(rig));
+  read(size - 1, size);
+  EXPECT_FALSE(marked(rig));
+  read(1000, size);
+  EXPECT_TRUE(marked(rig));
+}
+
+TEST_F(ReadMark, RangesOfTwoFilesAreNotAddedUp) {
+  read(0, 1000);
+  rig.command("AT+READFILE=/fs/a.1,n");
+  read(1000, size);
+  EXPECT_FALSE(marked(rig));
+}
+
+TEST_F(ReadMark, RangesBeforeAResetDoNotCount) {
+  read(0, 1000);
+  rig.boot();
+  read(1000, size);
+  EXPECT_FALSE(marked(rig));
+}
+
+TEST_F(ReadMark, TheHexDumpDoesNot) {
+  rig.command("AT+READRAW=0," + std::to_string(size));
+  EXPECT_FALSE(marked(rig));
+}
+
+TEST_F(ReadMark, OnlyWhenTheLastByteHasLeftTheBoard) {
+  rig.uart.sent.clear();
+  rig.uart.feed("AT+READFILE=/fs/b.2,n\r");
+  const std::string last = "\r\n> ";
+  bool seen = false;
+  while (!rig.uart.sent.ends_with(last)) {
+    const bool payload_sent = rig.uart.sent.size() > size && rig.uart.sent.ends_with("\r\n") && rig.uart.in_flight == 0;
+    const bool before = marked(rig);
+    seen = seen || payload_sent;
+    EXPECT_LE(before, seen);
+    rig.step();
+  }
+  EXPECT_TRUE(seen);
+  EXPECT_TRUE(marked(rig));
+}
+
+TEST_F(ReadMark, AStoppedOrFailedReadOutDoesNot) {
+  rig.uart.sent.clear();
+  rig.uart.feed("AT+READBUFFER=0," + std::to_string(size) + ",n\r");
+  for (int i = 0; i < 400 && rig.uart.sent.size() < 300; ++i) rig.step();
+  rig.uart.feed("b\r");
+  ASSERT_TRUE(rig.run_until_prompt());
+  EXPECT_FALSE(marked(rig));
+  rig.uart.sent.clear();
+  rig.uart.feed("AT+READBUFFER=0," + std::to_string(size) + ",y\r");
+  ASSERT_TRUE(rig.run_until_sent("OK\r\n"));
+  rig.flash.powered = false;
+  ASSERT_TRUE(rig.run_until_prompt());
+  rig.flash.repower();
+  EXPECT_FALSE(marked(rig));
+}
+
+TEST(ForgetfulHost, CapturesForeverOnASmallBoard) {
+  Rig rig(26);
+  rig.boot();
+  rig.command("AT+SAMPLESETTINGS=clip,0.0625,1000,k");
+  for (int i = 1; i <= 12; ++i) {
+    const std::string transcript = rig.command("AT+SAMPLESTART=Built-in microphone");
+    ASSERT_THAT(transcript, testing::Not(HasSubstr("ERR:"))) << i;
+    ASSERT_TRUE(test::signature_valid(read_buffer(rig, transcript), "k")) << i;
+    if (i % 5 == 0) rig.boot();
+  }
+}
+
+TEST(ForgetfulHost, AHostThatNeverReadsIsToldThatTheBoardIsFull) {
+  Rig rig(26);
+  rig.boot();
+  rig.command("AT+SAMPLESETTINGS=clip,0.0625,1000,k");
+  std::string transcript;
+  int stored = -1;
+  do {
+    transcript = rig.command("AT+SAMPLESTART=Built-in microphone");
+    ++stored;
+  } while (transcript.find("ERR:") == std::string::npos && stored < 10);
+  EXPECT_EQ(stored, 3) << "of 8 sectors each";
+  EXPECT_THAT(host_result(transcript), HasSubstr("not enough flash"));
+  const std::string files = host_result(rig.command("AT+LISTFILES"));
+  EXPECT_THAT(files, HasSubstr("/fs/clip.1"));
+  EXPECT_THAT(files, HasSubstr("/fs/clip.3"));
+}
+
 TEST_F(ReadOutTest, FlashFailureInTheMiddleIsReported) {
   rig.uart.sent.clear();
   rig.uart.feed("AT+READBUFFER=0," + std::to_string(size) + ",y\r");
