@@ -18,6 +18,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "common/http/trust.hpp"
 #include "common/http/websocket.hpp"
 
 namespace tml::http {
@@ -150,9 +151,14 @@ Error error_of(CURLcode code, const Transfer& transfer) {
       error.code = Errc::usage;
       error.hint = "The CA file cannot be read";
       break;
-    case CURLE_PEER_FAILED_VERIFICATION:
-      error.hint = "The server's certificate is not trusted; a CA of your own can be given with --ca-file";
+    case CURLE_PEER_FAILED_VERIFICATION: {
+      // The chain's verdict. libcurl compares the names by itself, and then leaves what it began with: 1 or 0,
+      // depending on its version; 1 (unspecified) is no verdict on a chain.
+      long verdict = 0;
+      curl_easy_getinfo(transfer.easy, CURLINFO_SSL_VERIFYRESULT, &verdict);
+      error.hint = certificate_hint(verdict <= 1);
       break;
+    }
     case CURLE_WRITE_ERROR:
       if (transfer.too_large) {
         error.code = Errc::limit;
@@ -266,7 +272,8 @@ Result<void> Client::Impl::prepare(Transfer& transfer) const {
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
   curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-  if (!options.ca_file.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, options.ca_file.c_str());
+  if (const std::string ca_file = ca_file_or_default(options.ca_file); !ca_file.empty())
+    curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file.c_str());
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.connect_timeout.count()));
   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(request.total_timeout.count()));
   curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);

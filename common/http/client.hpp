@@ -75,7 +75,7 @@ struct Response {
 
 struct ClientOptions {
   std::string user_agent = "EDGE_IMPULSE_CLI";  ///< Some servers look at it (wire reference 2.3).
-  std::string ca_file;                          ///< PEM bundle instead of the system's. Empty = system.
+  std::string ca_file;                          ///< PEM bundle. Empty = SSL_CERT_FILE's, else the system's.
   long max_connections_per_host = 16;
 };
 

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 #include <cstdlib>
+#include <span>
 
 #include "common/http/websocket.hpp"
+#include "common/wire/base64.hpp"
 
 namespace tml::http {
 
@@ -21,8 +24,7 @@ std::string environment(std::string_view upper) {
 }
 
 bool is_loopback(std::string_view host) {
-  return host == "localhost" || host == "::1" || host == "[::1]" || host.starts_with("127.") ||
-         host.ends_with(".localhost");
+  return host == "localhost" || host == "::1" || host.starts_with("127.") || host.ends_with(".localhost");
 }
 
 bool matches(std::string_view rule, std::string_view host) {
@@ -35,9 +37,25 @@ bool matches(std::string_view rule, std::string_view host) {
   return equal && (tail.size() == host.size() || host[host.size() - rule.size() - 1] == '.');
 }
 
+std::string percent_decoded(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    unsigned value = 0;
+    const char* digits = text.data() + i + 1;
+    if (text[i] == '%' && i + 2 < text.size() && std::from_chars(digits, digits + 2, value, 16).ptr == digits + 2) {
+      out.push_back(static_cast<char>(value));
+      i += 2;
+    } else {
+      out.push_back(text[i]);
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 std::optional<std::string> proxy_for(std::string_view scheme, std::string_view host) {
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
   if (is_loopback(host)) return std::nullopt;
   const bool secure = scheme == "https" || scheme == "wss";
   std::string proxy = environment(secure ? "HTTPS_PROXY" : "HTTP_PROXY");
@@ -52,6 +70,18 @@ std::optional<std::string> proxy_for(std::string_view scheme, std::string_view h
     rest.remove_prefix(comma + 1);
   }
   return proxy;
+}
+
+std::string proxy_authorization(std::string_view proxy_url) {
+  if (const std::size_t scheme = proxy_url.find("://"); scheme != std::string_view::npos)
+    proxy_url.remove_prefix(scheme + 3);
+  proxy_url = proxy_url.substr(0, proxy_url.find_first_of("/?#"));
+  const std::size_t at = proxy_url.rfind('@');
+  if (at == std::string_view::npos) return {};
+  const std::string user_info = percent_decoded(proxy_url.substr(0, at));
+  std::string encoded(wire::base64_encoded_size(user_info.size()), '\0');
+  if (!wire::base64_encode(std::as_bytes(std::span(user_info)), encoded)) return {};
+  return "Basic " + encoded;
 }
 
 }  // namespace tml::http

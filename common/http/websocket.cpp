@@ -7,7 +7,6 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/ssl/context.hpp>
-#include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
@@ -20,6 +19,7 @@
 #include <exception>
 
 #include "common/http/client.hpp"
+#include "common/http/trust.hpp"
 
 namespace tml::http {
 
@@ -45,8 +45,10 @@ struct Address {
   /// As in a Host header: the port only where it is not the scheme's own.
   [[nodiscard]] std::string authority() const {
     const bool usual = port == (secure() ? "443" : "80");
-    const std::string name = host.find(':') == std::string::npos ? host : "[" + host + "]";
-    return usual ? name : name + ":" + port;
+    return usual ? bracketed_host() : bracketed_host() + ":" + port;
+  }
+  [[nodiscard]] std::string bracketed_host() const {
+    return host.find(':') == std::string::npos ? host : "[" + host + "]";
   }
 };
 
@@ -301,9 +303,13 @@ class Socket final : public WebSocket {
   Shared<Stream> state_;
 };
 
-asio::awaitable<Result<void>> ask_proxy(beast::tcp_stream& stream, const Address& target, const std::string& proxy) {
-  const std::string name = target.host + ":" + target.port;
-  const std::string request = "CONNECT " + name + " HTTP/1.1\r\nHost: " + name + "\r\n\r\n";
+asio::awaitable<Result<void>> ask_proxy(beast::tcp_stream& stream, const Address& target, const std::string& proxy,
+                                        const std::string& authorization) {
+  // RFC 9110 section 9.3.6: the port is always written.
+  const std::string name = target.bracketed_host() + ":" + target.port;
+  std::string request = "CONNECT " + name + " HTTP/1.1\r\nHost: " + name + "\r\n";
+  if (!authorization.empty()) request += "Proxy-Authorization: " + authorization + "\r\n";
+  request += "\r\n";
   const auto data = asio::buffer(request);
   const auto [write_code, written] = co_await asio::async_write(stream, data, kAwait);
   static_cast<void>(written);
@@ -323,6 +329,7 @@ asio::awaitable<Result<void>> ask_proxy(beast::tcp_stream& stream, const Address
 template <class Stream>
 asio::awaitable<Result<void>> open_tcp(Shared<Stream> state, const Address& address, tcp::resolver& resolver) {
   Address next = address;
+  std::string authorization;
   const auto proxy_url = proxy_for(address.secure() ? "https" : "http", address.host);
   if (proxy_url) {
     const std::string with_scheme = proxy_url->find("://") == std::string::npos ? "http://" + *proxy_url : *proxy_url;
@@ -332,6 +339,7 @@ asio::awaitable<Result<void>> open_tcp(Shared<Stream> state, const Address& addr
       co_return fail(Errc::unsupported,
                      "only http:// proxies are supported for WebSockets:", printable_url(*proxy_url));
     next = std::move(*proxy);
+    authorization = proxy_authorization(with_scheme);
   }
   const std::string where = next.host + ":" + next.port;
   const auto [resolve_code, endpoints] = co_await resolver.async_resolve(next.host, next.port, kAwait);
@@ -343,21 +351,34 @@ asio::awaitable<Result<void>> open_tcp(Shared<Stream> state, const Address& addr
   beast::error_code ignored;
   tcp_layer.socket().set_option(tcp::no_delay(true), ignored);
   if (!proxy_url) co_return Result<void>{};
-  co_return co_await ask_proxy(tcp_layer, address, where);
+  co_return co_await ask_proxy(tcp_layer, address, where, authorization);
+}
+
+/// OpenSSL's own check instead of Asio's callback: afterwards it can say what was wrong.
+bool expect_certificate_of(SSL* tls, const std::string& host) {
+  boost::system::error_code no_address;
+  static_cast<void>(asio::ip::make_address(host, no_address));
+  // RFC 6066 section 3: addresses are not sent as a server name.
+  if (!no_address) return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls), host.c_str()) == 1;
+  SSL_set_hostflags(tls, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  return SSL_set1_host(tls, host.c_str()) == 1 && SSL_set_tlsext_host_name(tls, host.c_str()) == 1;
 }
 
 template <class Stream>
 asio::awaitable<Result<void>> open_tls(Shared<Stream> state, const Address& address) {
   if constexpr (!std::is_same_v<Stream, beast::tcp_stream>) {
     auto& tls = state->ws.next_layer();
-    if (SSL_set_tlsext_host_name(tls.native_handle(), address.host.c_str()) != 1) {
+    if (!expect_certificate_of(tls.native_handle(), address.host))
       co_return fail(Errc::usage, "not a host name:", address.host);
-    }
-    tls.set_verify_callback(asio::ssl::host_name_verification(address.host));
     const auto [code] = co_await tls.async_handshake(asio::ssl::stream_base::client, kAwait);
     if (code) {
       Error error = network_error("TLS handshake failed", state->where, code);
-      error.hint = "A CA of your own can be given with --ca-file";
+      if (const long verdict = SSL_get_verify_result(tls.native_handle()); verdict != X509_V_OK) {
+        error.what =
+            "the server's certificate is not accepted (" + std::string(X509_verify_cert_error_string(verdict)) + "):";
+        error.hint =
+            certificate_hint(verdict == X509_V_ERR_HOSTNAME_MISMATCH || verdict == X509_V_ERR_IP_ADDRESS_MISMATCH);
+      }
       co_return pass(std::move(error));
     }
   }
@@ -432,9 +453,10 @@ Result<std::shared_ptr<asio::ssl::context>> make_tls(const WebSocketOptions& opt
   if (SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION) != 1)
     return fail(Errc::failed, "TLS 1.2 is not available");
   context->set_verify_mode(asio::ssl::verify_peer, code);
-  if (!code && options.ca_file.empty()) context->set_default_verify_paths(code);
-  if (!code && !options.ca_file.empty()) context->load_verify_file(options.ca_file, code);
-  if (code) return fail(Errc::usage, "cannot read the CA certificates (" + code.message() + "):", options.ca_file);
+  const std::string ca_file = ca_file_or_default(options.ca_file);
+  if (!code && ca_file.empty()) context->set_default_verify_paths(code);
+  if (!code && !ca_file.empty()) context->load_verify_file(ca_file, code);
+  if (code) return fail(Errc::usage, "cannot read the CA certificates (" + code.message() + "):", ca_file);
   return context;
 }
 

@@ -2,8 +2,8 @@
 // SPDX-FileCopyrightText: The TML authors
 //
 // WebSocket client (RFC 6455), ws:// and wss:// (SNI, certificate verified, TLS 1.2 or later), through an HTTP CONNECT
-// proxy where HTTPS_PROXY / HTTP_PROXY says so and NO_PROXY does not. Sends a ping every `ping_every` and counts as
-// dead without a pong within `pong_within` (wire reference 2.6).
+// proxy (with its user and password) where HTTPS_PROXY / HTTP_PROXY says so and NO_PROXY does not. Sends a ping every
+// `ping_every` and counts as dead without a pong within `pong_within` (wire reference 2.6).
 //
 // All functions run on the executor of the coroutine that called connect(), which must be single-threaded or a strand.
 // One read() at a time; write() may be called by several coroutines, messages go out whole and in order. Destroying the
@@ -29,7 +29,7 @@ namespace tml::http {
 struct WebSocketOptions {
   std::string url;  ///< "ws://host[:port][/path]" or "wss://..."
   std::string user_agent = "EDGE_IMPULSE_CLI";
-  std::string ca_file;                                       ///< PEM bundle instead of the system's.
+  std::string ca_file;  ///< PEM bundle. Empty = SSL_CERT_FILE's, else the system's.
   std::vector<std::pair<std::string, std::string>> headers;  ///< Added to the upgrade request.
   Millis connect_timeout{10'000};                            ///< Name lookup, TCP, proxy, TLS and upgrade together.
   Millis ping_every{30'000};                                 ///< 0 = no pings.
@@ -60,5 +60,8 @@ class WebSocket {
 /// The proxy URL that the environment names for a scheme and host, if any (also lower-case variables; NO_PROXY: names,
 /// suffixes, "*").
 [[nodiscard]] std::optional<std::string> proxy_for(std::string_view scheme, std::string_view host);
+
+/// "Basic ..." (RFC 7617) from the user info of a proxy URL, percent-decoded; empty without one. A secret.
+[[nodiscard]] std::string proxy_authorization(std::string_view proxy_url);
 
 }  // namespace tml::http

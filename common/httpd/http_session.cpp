@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The TML authors
-#include <atomic>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -19,6 +18,7 @@
 #include "common/base/random.hpp"
 #include "common/httpd/body_sink.hpp"
 #include "common/httpd/session_detail.hpp"
+#include "common/httpd/ticket.hpp"
 
 namespace tml::httpd {
 namespace detail {
@@ -29,34 +29,6 @@ constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t kChunkBytes = 256 * 1024;
 constexpr std::size_t kDrainBytes = 4 * 1024 * 1024;
 using Parser = http::request_parser<http::buffer_body>;
-
-/// Where an answer waits for the session that asked for it. All but the ticket's flag belongs to the loop thread.
-struct Slot {
-  std::optional<Response> response;
-  asio::steady_timer* wake = nullptr;
-};
-
-class Ticket final : public Responder::Impl {
- public:
-  Ticket(std::shared_ptr<Mailbox> mailbox, std::shared_ptr<Slot> slot)
-      : mailbox_(std::move(mailbox)), slot_(std::move(slot)) {}
-  Ticket(const Ticket&) = delete;
-  Ticket& operator=(const Ticket&) = delete;
-  ~Ticket() override { send(Response::text(500, "internal error: the request was dropped\n")); }
-
-  void send(Response response) override {
-    if (sent_.exchange(true)) return;
-    mailbox_->post([slot = slot_, response = std::move(response)]() mutable {
-      slot->response = std::move(response);
-      if (slot->wake != nullptr) slot->wake->cancel();
-    });
-  }
-
- private:
-  std::shared_ptr<Mailbox> mailbox_;
-  std::shared_ptr<Slot> slot_;
-  std::atomic<bool> sent_{false};
-};
 
 asio::awaitable<int> spill_on_pool(BodySink& sink, const std::filesystem::path& folder, std::string_view chunk) {
   co_return spill(sink, folder, chunk);

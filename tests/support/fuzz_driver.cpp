@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs a fuzz target without libFuzzer: every corpus file, then seeded random inputs and mutations of the corpus. The
-// seed is fixed so that a failure repeats; longer runs with coverage feedback are `scripts/check fuzz`.
+// Runs a fuzz target without libFuzzer: every corpus file, then --runs=N (20000) seeded random inputs and mutations of
+// the corpus. The seed is fixed so that a failure repeats; longer runs with coverage feedback are `scripts/check fuzz`.
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -10,6 +11,7 @@
 #include <iterator>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
@@ -45,7 +47,19 @@ std::vector<std::uint8_t> mutate(std::vector<std::uint8_t> input, std::mt19937& 
 
 int main(int argc, char** argv) {
   std::vector<std::vector<std::uint8_t>> corpus{{}};
+  unsigned runs = 20'000;
   for (int i = 1; i < argc; ++i) {
+    constexpr std::string_view kRunsOption = "--runs=";
+    const std::string_view argument = argv[i];
+    if (argument.starts_with(kRunsOption)) {
+      const std::string_view number = argument.substr(kRunsOption.size());
+      const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), runs);
+      if (error != std::errc{} || end != number.data() + number.size()) {
+        std::fprintf(stderr, "not a number of runs: %s\n", argv[i]);
+        return 2;
+      }
+      continue;
+    }
     std::error_code code;
     for (const auto& entry : std::filesystem::directory_iterator(argv[i], code)) {
       std::ifstream file(entry.path(), std::ios::binary);
@@ -55,8 +69,7 @@ int main(int argc, char** argv) {
   std::sort(corpus.begin(), corpus.end());
   for (const auto& input : corpus) LLVMFuzzerTestOneInput(input.data(), input.size());
   std::mt19937 random(20'261'121);  // NOLINT: the same inputs in every run, on purpose
-  constexpr int kRuns = 20'000;
-  for (int run = 0; run < kRuns; ++run) {
+  for (unsigned run = 0; run < runs; ++run) {
     std::vector<std::uint8_t> input;
     if (run % 2 == 0 && corpus.size() > 1) {
       input = mutate(corpus[random() % corpus.size()], random);
@@ -66,6 +79,6 @@ int main(int argc, char** argv) {
     }
     LLVMFuzzerTestOneInput(input.data(), input.size());
   }
-  std::printf("%d inputs and %zu corpus files, none failed\n", kRuns, corpus.size() - 1);
+  std::printf("%u inputs and %zu corpus files, none failed\n", runs, corpus.size() - 1);
   return 0;
 }

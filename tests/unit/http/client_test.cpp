@@ -11,32 +11,17 @@
 #include <future>
 
 #include "tests/support/http_stub.hpp"
+#include "tests/unit/http/support.hpp"
 
 namespace tml::http {
 namespace {
 
 namespace asio = boost::asio;
+using test::get;
+using test::send;
 using tml::test::HttpStub;
 using tml::test::StubAnswer;
 using tml::test::StubRequest;
-
-Result<Response> send(Client& client, Request request) {
-  asio::io_context context;
-  Result<Response> out = fail(Errc::failed, "no answer");
-  auto task = [](Client& through, Request what, Result<Response>& into) -> asio::awaitable<void> {
-    into = co_await through.send(std::move(what));
-  };
-  asio::co_spawn(context, task(client, std::move(request), out),
-                 [](const std::exception_ptr& problem) { EXPECT_FALSE(problem); });
-  context.run();
-  return out;
-}
-
-Request get(const std::string& url) {
-  Request request;
-  request.url = url;
-  return request;
-}
 
 TEST(Client, SendsAndReadsAndKeepsTheConnection) {
   std::vector<StubRequest> seen;

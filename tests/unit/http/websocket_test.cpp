@@ -16,10 +16,13 @@
 #include <functional>
 #include <thread>
 
+#include "tests/unit/http/support.hpp"
+
 namespace tml::http {
 namespace {
 
 namespace asio = boost::asio;
+using test::with_socket;
 using tcp = asio::ip::tcp;
 
 std::string accept_key(const std::string& key) {
@@ -112,25 +115,6 @@ class Peer {
   std::string buffer_;
   std::thread thread_;
 };
-
-using Body = std::function<asio::awaitable<void>(WebSocket&)>;
-
-std::optional<Error> with_socket(WebSocketOptions options, Body body) {
-  asio::io_context context;
-  std::optional<Error> error;
-  auto task = [](WebSocketOptions what, Body then, std::optional<Error>& out) -> asio::awaitable<void> {
-    auto socket = co_await WebSocket::connect(std::move(what));
-    if (!socket) {
-      out = socket.error();
-      co_return;
-    }
-    if (then) co_await then(**socket);
-  };
-  asio::co_spawn(context, task(std::move(options), std::move(body), error),
-                 [](const std::exception_ptr& problem) { EXPECT_FALSE(problem); });
-  context.run();
-  return error;
-}
 
 WebSocketOptions options_for(const Peer& peer) {
   WebSocketOptions options;
