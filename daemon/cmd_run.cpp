@@ -59,14 +59,14 @@ ExitCode serve_until_signal(Context& context, const std::vector<std::string>& po
   return code == ExitCode::ok && signal == SIGINT ? ExitCode::interrupted : code;
 }
 
-Awaitable<Result<std::string>> guide(Context& context, const cli::Prompt& prompt) {
+Awaitable<Result<void>> guide(Context& context, const cli::Prompt& prompt) {
   auto board = co_await choose_board(context, prompt);
   if (!board) co_return pass(board.error());
   auto registration = co_await register_device(context, prompt, **board, false);
   (*board)->stream->close();
   if (!registration) co_return pass(registration.error());
   report_registration(context, *registration);
-  co_return (*board)->port.path;
+  co_return Result<void>{};
 }
 
 }  // namespace
@@ -77,10 +77,11 @@ ExitCode cmd_guided(Context& context) {
   const cli::Prompt prompt(!context.options.no_input);
   if (auto checked = check_credentials(context, prompt); !checked) return context.reporter.error(checked.error());
   if (!prompt.interactive()) return serve_until_signal(context, context.options.ports);
-  auto path = run_to_end(context.io, guide(context, prompt));
-  if (!path) return ExitCode::failed;
-  if (!*path) return context.reporter.error(path->error());
-  return serve_until_signal(context, {**path});
+  auto guided = run_to_end(context.io, guide(context, prompt));
+  if (!guided) return ExitCode::failed;
+  if (!*guided) return context.reporter.error(guided->error());
+  // The board that was chosen and every other one, unless --port named it; a selector finds it again on another port.
+  return serve_until_signal(context, context.options.ports);
 }
 
 }  // namespace tml::daemon

@@ -9,6 +9,7 @@
 #include "common/base/json.hpp"
 #include "common/base/log.hpp"
 #include "daemon/provision.hpp"
+#include "daemon/wifi_step.hpp"
 
 namespace tml::daemon {
 namespace {
@@ -175,6 +176,12 @@ Awaitable<Result<Registration>> register_device(Context& context, const cli::Pro
   for (const ProvisionStep& step : steps) registration.written.emplace_back(step_name(step.kind));
   auto written = co_await provision(*board.session, board.info, std::move(steps));
   if (!written) co_return pass(written.error());
+  if (prompt.interactive()) {
+    const WifiDialog dialog = wifi_dialog(prompt, context.reporter);
+    const auto joined = co_await offer_wifi(*board.session, board.info, dialog);
+    if (!joined) co_return pass(joined.error());
+    if (*joined) registration.written.emplace_back("wifi");
+  }
 
   ApiClient api = context.api();
   Credentials credentials;

@@ -21,7 +21,7 @@ struct Registration {
   std::string device_id;
   std::string name;
   ProjectFacts project;
-  std::vector<std::string> written;  ///< Settings that differed: "upload_host", ...
+  std::vector<std::string> written;  ///< What was written to the board: "upload_host", ..., "wifi".
 };
 
 /// The one board that the flags or the user choose, open and identified. Errc::not_found without any.

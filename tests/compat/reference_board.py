@@ -26,9 +26,10 @@ SENSOR = "Built-in accelerometer"
 
 class ReferenceBoard:
     def __init__(self, link, at_version="1.8.0", files=False, transfer_baud=115200, board_id="34:52:00:11:22:33", sign=True,
-                 start_delay_s=0.05):
+                 start_delay_s=0.05, wifi=()):
         self.link, self.files, self.transfer_baud, self.sign, self.start_delay_s = Path(link), files, transfer_baud, sign, start_delay_s
         self.at_version = at_version
+        self.wifi, self.wifi_taken = wifi, None  # Networks in reach: (SSID, security name, number, dBm, password).
         self.version = tuple(int(part) for part in at_version.split("."))
         self.config = {"id": board_id, "label": "test", "interval": "10.00000", "length": "1000", "hmac": "please-set-me",
                        "key": "", "host": "", "path": "", "url": ""}
@@ -115,7 +116,8 @@ class ReferenceBoard:
                  f"Data Transfer Baudrate: {self.transfer_baud}\n\n"
                  f"===== Sensors ======\nName: {SENSOR}, Max sample length: 300s, Frequencies: [62.50Hz, 100.00Hz]\n\n"
                  f"===== Snapshot ======\nHas snapshot:    0\n\n===== Inference ======\nSensor:    2\nModel type:    classification\n\n"
-                 "===== WIFI =====\nSSID:      \nPassword:  \nSecurity:  0\nMAC:       00:00:00:00:00:00\nConnected: 0\nPresent:   0\n\n"
+                 "===== WIFI =====\nSSID:      \nPassword:  \nSecurity:  0\nMAC:       00:00:00:00:00:00\n"
+                 f"Connected: {int(self.wifi_taken is not None)}\nPresent:   {int(bool(self.wifi))}\n\n"
                  f"===== Sampling parameters =====\nLabel:     {c['label']}\nInterval:  {c['interval']} ms.\n"
                  f"Length:    {c['length']} ms.\nHMAC key:  {c['hmac']}\n\n"
                  f"===== Upload settings =====\nApi Key:   {c['key']}\nHost:      {c['host']}\nPath:      {c['path']}\n\n"
@@ -145,6 +147,20 @@ class ReferenceBoard:
         if key is not None:
             self.config["hmac"] = key
         self.put("OK\n")
+
+    def at_scanwifi(self):
+        if not self.wifi:
+            return self.put("Device does not have a WiFi interface\n")
+        self.put("Scanning...\n")
+        for ssid, name, number, dbm, _ in self.wifi:
+            self.put(f"SSID: {ssid}, Security: {name} ({number}), RSSI: {dbm} dBm\n")
+
+    def at_wifi_write(self, ssid, password, security):
+        for name, _, number, _, expected in self.wifi:
+            if (name, str(number), expected) == (ssid, security, password):
+                self.wifi_taken = ssid
+                return self.put(f"Connecting to {ssid}...\nOK\n")
+        return self.put(f"Failed to connect to {ssid} with {password}\n")
 
     def at_clearconfig(self):
         self.config.update(label="test", hmac="please-set-me", key="", host="", path="", url="")

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The TML authors
 #
-# Makes tests/support/py importable.
+# Makes tests/support/py and tests/compat importable.
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "support" / "py"))
+TESTS = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(TESTS / "support" / "py"), str(TESTS / "compat")]

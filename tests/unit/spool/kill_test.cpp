@@ -20,6 +20,11 @@ std::string payload_of(std::uint64_t number) {
   return "payload " + std::to_string(number) + std::string(number % 4 == 0 ? kInlineBytes + 1 : 100, 'p');
 }
 
+std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
+  const char* given = std::getenv(variable);
+  return given != nullptr ? std::strtoull(given, nullptr, 10) : otherwise;
+}
+
 /// Puts and delivers until the `die_after`th step, then is killed. Tells of each completed call through the pipe: "+id"
 /// put, "-id" delivered.
 [[noreturn]] void child(const std::filesystem::path& folder, int out, std::uint64_t die_after, std::uint64_t seed) {
@@ -53,14 +58,15 @@ std::string payload_of(std::uint64_t number) {
 TEST(SpoolKill, NothingCommittedIsLost) {
   const test::TemporaryFolder folder;
   ManualClock clock;
-  const char* given = std::getenv("TML_SEED");
-  const std::uint64_t seed =
-      given != nullptr ? std::strtoull(given, nullptr, 10) : system_random().next_u64() % 1'000'000;
-  std::printf("seed %llu (TML_SEED repeats it)\n", static_cast<unsigned long long>(seed));
+  const std::uint64_t seed = number_from("TML_SEED", system_random().next_u64() % 1'000'000);
+  // Each round waits for the disk some dozens of times; a few per run keep the unit tests quick, and seeds add up.
+  const std::uint64_t rounds = number_from("TML_KILL_ROUNDS", 6);
+  std::printf("seed %llu (TML_SEED repeats it), %llu rounds (TML_KILL_ROUNDS)\n", static_cast<unsigned long long>(seed),
+              static_cast<unsigned long long>(rounds));
   SeededRandom random(seed);
   std::set<std::string> stored;
   std::uint64_t delivered = 0;
-  for (std::uint64_t round = 1; round <= 40; ++round) {
+  for (std::uint64_t round = 1; round <= rounds; ++round) {
     int ends[2];
     ASSERT_EQ(::pipe(ends), 0);
     const std::uint64_t die_after = 1 + random.next_u64() % 30;
