@@ -16,70 +16,11 @@ constexpr std::size_t kMaxText = 256;
 constexpr std::size_t kMaxSensors = 128;
 constexpr std::size_t kMaxFrequencies = 64;
 
-/// Builds a tree from CBOR within bounds: nlohmann's CBOR reader recurses, so depth is stopped from inside.
-class BoundedCbor : public nlohmann::json_sax<Json> {
- public:
-  explicit BoundedCbor(Json& root) : builder_(root, false) {}
-  bool null() override { return count() && builder_.null(); }
-  bool boolean(bool value) override { return count() && builder_.boolean(value); }
-  bool number_integer(number_integer_t value) override { return count() && builder_.number_integer(value); }
-  bool number_unsigned(number_unsigned_t value) override { return count() && builder_.number_unsigned(value); }
-  bool number_float(number_float_t value, const string_t& text) override {
-    return count() && builder_.number_float(value, text);
-  }
-  bool string(string_t& value) override { return count() && builder_.string(value); }
-  bool binary(binary_t& value) override { return count() && builder_.binary(value); }
-  // The announced size is not passed on: it is a stranger's claim, and would be reserved.
-  bool start_object(std::size_t) override { return enter() && builder_.start_object(static_cast<std::size_t>(-1)); }
-  bool key(string_t& value) override { return count() && builder_.key(value); }
-  bool end_object() override { return leave() && builder_.end_object(); }
-  bool start_array(std::size_t) override { return enter() && builder_.start_array(static_cast<std::size_t>(-1)); }
-  bool end_array() override { return leave() && builder_.end_array(); }
-  bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception&) override {
-    position_ = position;
-    return false;
-  }
-  [[nodiscard]] bool over_limit() const { return over_limit_; }
-  [[nodiscard]] std::size_t position() const { return position_; }
-
- private:
-  bool count() {
-    if (++values_ > kLimits.max_values) over_limit_ = true;
-    return !over_limit_;
-  }
-  bool enter() {
-    if (++depth_ > kLimits.max_depth) over_limit_ = true;
-    return count() && !over_limit_;
-  }
-  bool leave() {
-    --depth_;
-    return true;
-  }
-  nlohmann::detail::json_sax_dom_parser<Json> builder_;
-  std::size_t values_ = 0;
-  std::size_t depth_ = 0;
-  std::size_t position_ = 0;
-  bool over_limit_ = false;
-};
-
 Result<Json> decode(std::string_view bytes, Encoding encoding) {
-  if (encoding == Encoding::json) {
-    auto parsed = parse_json(bytes, "message", kLimits);
-    if (!parsed) return fail(parsed.error().code, "Failed to parse message: " + parsed.error().message());
-    return parsed;
-  }
-  Json root;
-  BoundedCbor builder(root);
-  bool ok = false;
-  try {
-    ok = Json::sax_parse(bytes, &builder, Json::input_format_t::cbor);
-  } catch (const Json::exception&) {
-    ok = false;
-  }
-  if (builder.over_limit()) return fail(Errc::limit, "Failed to parse message: too deep or too many values");
-  if (!ok)
-    return fail(Errc::malformed, "Failed to parse message: not CBOR at byte " + std::to_string(builder.position()));
-  return root;
+  auto parsed =
+      encoding == Encoding::json ? parse_json(bytes, "message", kLimits) : parse_cbor(bytes, "message", kLimits);
+  if (!parsed) return fail(parsed.error().code, "Failed to parse message: " + parsed.error().message());
+  return parsed;
 }
 
 std::string encode(const Json& message, Encoding encoding) {

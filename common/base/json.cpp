@@ -75,28 +75,42 @@ std::string place_of(std::string_view text, std::size_t position) {
   return "line " + std::to_string(line) + ", column " + std::to_string(column);
 }
 
-}  // namespace
-
-Result<Json> parse_json(std::string_view text, std::string_view where, JsonLimits limits) {
-  if (text.size() > limits.max_bytes) {
-    return fail(Errc::limit, "JSON is larger than " + std::to_string(limits.max_bytes) + " bytes:", std::string(where));
+Result<Json> parse_bounded(std::string_view bytes, std::string_view where, JsonLimits limits,
+                           Json::input_format_t format) {
+  const bool is_text = format == Json::input_format_t::json;
+  const std::string name = is_text ? "JSON" : "CBOR";
+  if (bytes.size() > limits.max_bytes) {
+    return fail(Errc::limit,
+                name + " is larger than " + std::to_string(limits.max_bytes) + " bytes:", std::string(where));
   }
   Json root;
   BoundedBuilder builder(root, limits);
   bool good = false;
   try {
-    good = Json::sax_parse(text, &builder);
+    good = Json::sax_parse(bytes, &builder, format);
   } catch (const std::exception&) {
     good = false;  // Out-of-range numbers are thrown even with exceptions off.
   }
   if (good) return root;
   if (builder.over_limit()) {
     return fail(Errc::limit,
-                "JSON nests deeper than " + std::to_string(limits.max_depth) + " or holds more than " +
+                name + " nests deeper than " + std::to_string(limits.max_depth) + " or holds more than " +
                     std::to_string(limits.max_values) + " values:",
                 std::string(where));
   }
-  return fail(Errc::malformed, "no valid JSON at " + place_of(text, builder.position()) + ":", std::string(where));
+  const std::string place =
+      is_text ? place_of(bytes, builder.position()) : "byte " + std::to_string(builder.position());
+  return fail(Errc::malformed, "no valid " + name + " at " + place + ":", std::string(where));
+}
+
+}  // namespace
+
+Result<Json> parse_json(std::string_view text, std::string_view where, JsonLimits limits) {
+  return parse_bounded(text, where, limits, Json::input_format_t::json);
+}
+
+Result<Json> parse_cbor(std::string_view bytes, std::string_view where, JsonLimits limits) {
+  return parse_bounded(bytes, where, limits, Json::input_format_t::cbor);
 }
 
 const Json* json_member(const Json& object, std::string_view key) {

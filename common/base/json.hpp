@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The TML authors
 //
-// JSON from strangers: parsed within bounds, read without exceptions. Include this in .cpp files only (nlohmann/json is
-// heavy).
+// JSON (and CBOR that stands for it) from strangers: parsed within bounds, read without exceptions. Include this in
+// .cpp files only (nlohmann/json is heavy).
 //
 // Bounds: a body is refused (Errc::limit) when it nests deeper or holds more values than allowed, before a tree of it
 // exists in full, so that a hostile document costs no more memory than its allowance.
@@ -28,6 +28,9 @@ struct JsonLimits {
 
 /// Errc::malformed (with line and column) or Errc::limit; `where` names the source of the text in the error.
 [[nodiscard]] Result<Json> parse_json(std::string_view text, std::string_view where, JsonLimits limits = {});
+
+/// The same tree from CBOR (RFC 8949), within the same bounds; a fault is placed by its byte.
+[[nodiscard]] Result<Json> parse_cbor(std::string_view bytes, std::string_view where, JsonLimits limits = {});
 
 /// Members of an object without exceptions: empty when the key is missing or of another type.
 [[nodiscard]] std::optional<std::string> json_string(const Json& object, std::string_view key);

@@ -83,17 +83,37 @@ Result<void> create_private_file(const std::filesystem::path& path) {
 Spool::Spool() = default;
 Spool::~Spool() = default;
 
+namespace {
+
+/// One process at a time creates, switches to WAL, migrates and sweeps: SQLite answers "busy" at once, whatever the
+/// time-out, when two connections change the journal mode of a new database together.
+Result<UniqueFd> take_opening_lock(const std::filesystem::path& folder) {
+  const std::filesystem::path file = folder / "open.lock";
+  UniqueFd lock(::open(file.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600));
+  if (!lock.valid()) return fail_errno(errno, "cannot create lock", file.string());
+  while (::flock(lock.get(), LOCK_EX) != 0) {
+    if (errno != EINTR) return fail_errno(errno, "cannot lock", file.string());
+  }
+  return lock;
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Spool>> Spool::open(SpoolOptions options, Clock& clock, Random& random) {
   std::unique_ptr<Spool> spool(new Spool);
   spool->impl_ = std::make_unique<Impl>(std::move(options), clock, random);
   Impl& impl = *spool->impl_;
   const std::filesystem::path file = impl.options.folder / "spool.db";
+  UniqueFd opening;
   if (impl.options.read_only) {
     std::error_code code;
     if (!std::filesystem::exists(file, code))
       return fail(Errc::not_found, "there is no spool in", impl.options.folder.string());
   } else {
     if (auto made = make_private_dir(impl.options.folder); !made) return pass(made.error());
+    auto lock = take_opening_lock(impl.options.folder);
+    if (!lock) return pass(lock.error());
+    opening = std::move(*lock);
     if (auto made = impl.blobs.create_folder(); !made) return pass(made.error());
     if (auto made = create_private_file(file); !made) return pass(made.error());
   }

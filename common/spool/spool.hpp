@@ -5,11 +5,11 @@
 // server's receipt.
 //
 // Folder (0700): spool.db (SQLite, WAL, synchronous=FULL, 0600), blobs/<sha256> for payloads above kInlineBytes,
-// delivery.lock. put() returns after the commit is on the disk; whatever a process or power failure interrupts is
-// either wholly there or not at all. A Spool belongs to one thread (AsyncSpool gives it its own); any number of
-// processes may have the same folder open. Errors: Errc::disk_full (nothing was written), Errc::busy (another process
-// held the write lock for more than 30 s), Errc::permission, Errc::not_found, Errc::verification (a payload no longer
-// matches its hash), Errc::malformed (not a spool, or damaged), Errc::unsupported (newer schema), Errc::io.
+// delivery.lock, open.lock. put() returns after the commit is on the disk; whatever a process or power failure
+// interrupts is either wholly there or not at all. A Spool belongs to one thread (AsyncSpool gives it its own); any
+// number of processes may have the same folder open. Errors: Errc::disk_full (nothing was written), Errc::busy (another
+// process held the write lock for more than 30 s), Errc::permission, Errc::not_found, Errc::verification (a payload no
+// longer matches its hash), Errc::malformed (not a spool, or damaged), Errc::unsupported (newer schema), Errc::io.
 #pragma once
 
 #include <cstdint>

@@ -48,6 +48,17 @@ TEST(Json, HugeNumbersAndIntegersBeyondTheRange) {
   EXPECT_EQ(json_integer(parse_json(R"({"a":1e300})", "x").value(), "a"), std::nullopt);
 }
 
+TEST(Json, CborWithinTheSameBounds) {
+  const std::string map = "\xa1\x61\x61\x18\x2a";  // {"a": 42}
+  EXPECT_EQ(json_integer(parse_cbor(map, "frame").value(), "a"), 42);
+  EXPECT_EQ(parse_cbor(std::string(100'000, '\x81'), "frame").error().code, Errc::limit);
+  const auto cut = parse_cbor(map.substr(0, 3), "frame");
+  ASSERT_FALSE(cut);
+  EXPECT_EQ(cut.error().code, Errc::malformed);
+  EXPECT_NE(cut.error().message().find("CBOR at byte"), std::string::npos) << cut.error().message();
+  EXPECT_FALSE(parse_cbor("\x9b\xff\xff\xff\xff\xff\xff\xff\xff", "frame")) << "a claimed length must not be reserved";
+}
+
 TEST(Json, TextNeverThrowsOnBrokenUtf8) { EXPECT_FALSE(json_text(Json(std::string("\xff\xfe"))).empty()); }
 
 RC_GTEST_PROP(Json, RoundTripsStrings, (const std::map<std::string, std::string>& values)) {

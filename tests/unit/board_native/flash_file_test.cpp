@@ -12,15 +12,15 @@
 #include <array>
 #include <vector>
 
-#include "tests/unit/board_native/temp_folder.hpp"
+#include "tests/support/temp_dir.hpp"
 
 namespace tml::fw::native {
 namespace {
 
-using test::TempFolder;
 using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using tml::test::TempDir;
 
 constexpr std::uint32_t kSize = 64 * hal::kFlashSectorBytes;
 
@@ -36,7 +36,7 @@ class FlashFileTest : public ::testing::Test {
     EXPECT_TRUE(flash.read(offset, out));
     return out;
   }
-  TempFolder folder_;
+  tml::test::TempDir folder_;
   std::vector<std::string> panics_;
 };
 

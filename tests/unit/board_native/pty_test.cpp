@@ -7,15 +7,15 @@
 #include <array>
 #include <optional>
 
+#include "tests/support/temp_dir.hpp"
 #include "tests/unit/board_native/host_port.hpp"
-#include "tests/unit/board_native/temp_folder.hpp"
 
 namespace tml::fw::native {
 namespace {
 
 using test::HostPort;
-using test::TempFolder;
 using test::wait_for;
+using tml::test::TempDir;
 
 std::span<const std::uint8_t> bytes_of(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
@@ -128,7 +128,7 @@ TEST(Pty, PullingTheCableHangsUpTheHost) {
 }
 
 TEST(PtyLink, ReplacesALinkAndOnlyALink) {
-  const TempFolder folder;
+  const tml::test::TempDir folder;
   const std::filesystem::path path = folder.path() / "board";
   std::filesystem::create_symlink("/dev/null", path);
   {
@@ -146,7 +146,7 @@ TEST(PtyLink, ReplacesALinkAndOnlyALink) {
 }
 
 TEST(PtyLink, LeavesALinkThatIsNoLongerItsOwn) {
-  const TempFolder folder;
+  const tml::test::TempDir folder;
   const std::filesystem::path path = folder.path() / "board";
   auto first = PtyLink::create(path, "/dev/pts/0");
   ASSERT_TRUE(first);

@@ -11,14 +11,14 @@
 
 #include "firmware/boards/native/recording_acquisition.hpp"
 #include "firmware/boards/native/recording_wav.hpp"
-#include "tests/unit/board_native/temp_folder.hpp"
+#include "tests/support/temp_dir.hpp"
 
 namespace tml::fw::native {
 namespace {
 
-using test::TempFolder;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using tml::test::TempDir;
 
 constexpr std::string_view kDocument =
     R"({"protected":{"ver":"v1","alg":"HS256"},"signature":"00","payload":{"device_type":"X","interval_ms":10,
@@ -161,7 +161,7 @@ TEST(Recording, LabelsFromNames) {
 }
 
 TEST(Recording, FormatByNameAndFirstByte) {
-  const TempFolder folder;
+  const tml::test::TempDir folder;
   const std::vector<std::uint8_t> cbor = nlohmann::json::to_cbor(nlohmann::json::parse(kDocument));
   const auto disguised = load_recording(folder.put("a.json", std::string(cbor.begin(), cbor.end())));
   ASSERT_TRUE(disguised) << disguised.error().message();

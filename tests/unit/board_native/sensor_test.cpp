@@ -10,15 +10,15 @@
 #include "firmware/boards/native/synth.hpp"
 #include "firmware/boards/native/synthesise.hpp"
 #include "firmware/boards/native/virtual_sensor.hpp"
-#include "tests/unit/board_native/temp_folder.hpp"
+#include "tests/support/temp_dir.hpp"
 
 namespace tml::fw::native {
 namespace {
 
 using namespace std::chrono_literals;
-using test::TempFolder;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using tml::test::TempDir;
 
 constexpr std::array<hal::Axis, 1> kOneAxis{{{"a", ""}}};
 constexpr std::array<hal::Axis, 3> kThreeAxes{{{"accX", "m/s2"}, {"accY", "m/s2"}, {"accZ", "m/s2"}}};
@@ -38,7 +38,7 @@ std::unique_ptr<PlaylistSource> playlist(const std::string& path, std::vector<st
 }
 
 TEST(Playlist, PlaysTheFilesOfTheLabelInTurnAndGoesOn) {
-  const TempFolder folder;
+  const tml::test::TempDir folder;
   folder.put("b.1.csv", "1\n2\n");
   folder.put("b.2.csv", "3\n4\n");
   folder.put("other/5.csv", "5\n");
@@ -59,7 +59,7 @@ TEST(Playlist, PlaysTheFilesOfTheLabelInTurnAndGoesOn) {
 }
 
 TEST(Playlist, InterpolatesOtherRatesAndPassesTheSameOneUnchanged) {
-  const TempFolder folder;
+  const tml::test::TempDir folder;
   const std::string file = folder.put("a.csv", "timestamp,a\n0,0\n10,10\n20,20\n30,30\n").string();
   const auto source = playlist(file);
   ASSERT_TRUE(source->begin("", 100));
@@ -71,7 +71,7 @@ TEST(Playlist, InterpolatesOtherRatesAndPassesTheSameOneUnchanged) {
 }
 
 TEST(Playlist, TheRateOfAFileThatDoesNotSay) {
-  const TempFolder folder;
+  const tml::test::TempDir folder;
   folder.put("a.csv", "0\n10\n20\n30\n");
   auto source = playlist((folder.path() / "a.csv").string());
   ASSERT_TRUE(source->begin("", 50));
@@ -82,7 +82,7 @@ TEST(Playlist, TheRateOfAFileThatDoesNotSay) {
 }
 
 TEST(Playlist, ABrokenFileIsToldAndLeftOut) {
-  const TempFolder folder;
+  const tml::test::TempDir folder;
   folder.put("a.csv", "1\n");
   folder.put("b.csv", "x,\n1,2,3\n");
   std::vector<std::string> complaints;
@@ -94,7 +94,7 @@ TEST(Playlist, ABrokenFileIsToldAndLeftOut) {
 }
 
 TEST(Playlist, WrongPathsAreToldAtOnce) {
-  const TempFolder folder;
+  const tml::test::TempDir folder;
   EXPECT_EQ(PlaylistSource::open((folder.path() / "none").string(), kOneAxis, {}).error().code, Errc::not_found);
   EXPECT_EQ(PlaylistSource::open(folder.path().string(), kOneAxis, {}).error().code, Errc::not_found);
   folder.put("a.csv", "1,2\n");
@@ -174,7 +174,7 @@ TEST(Synth, SoundsStayInRangeAndDiffer) {
 }
 
 TEST(Synth, WritesRecordingsThatAreReadBack) {
-  const TempFolder folder;
+  const tml::test::TempDir folder;
   const auto written = synthesise(folder.path() / "out", 3);
   ASSERT_TRUE(written) << written.error().message();
   EXPECT_EQ(*written, 3 * (6 + 5 + 3));

@@ -11,6 +11,7 @@
 #include "server/samples.hpp"
 #include "server/schema.hpp"
 #include "server/writer.hpp"
+#include "tests/support/temp_dir.hpp"
 
 namespace tml::server {
 namespace {
@@ -18,16 +19,11 @@ namespace {
 class Store : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string name = (std::filesystem::temp_directory_path() / "tml-store-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    folder_ = name;
     db_ = open();
     ASSERT_TRUE(migrate(*db_, 1));
     ASSERT_TRUE(
         db_->exec("INSERT INTO users VALUES(1, 'u', 'u@x', 'h', 1); INSERT INTO projects VALUES(1, 'p', 1, 1)"));
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
   std::unique_ptr<Database> open() const {
     auto db = Database::open(folder_ / "samples.db", Database::Mode::create);
     EXPECT_TRUE(db);
@@ -50,7 +46,7 @@ class Store : public ::testing::Test {
     return sample;
   }
 
-  std::filesystem::path folder_;
+  test::TempDir folder_;
   std::unique_ptr<Database> db_;
 };
 
