@@ -60,7 +60,8 @@ Result<std::string> Prompt::ask(std::string_view question, std::string_view flag
 Result<std::string> Prompt::ask_secret(std::string_view question, std::string_view flag) const {
   if (!interactive_) return not_interactive(question, flag);
   auto answer = [question] {
-    // Before the question is shown: whoever answers at once must not see the secret, nor lose what switching throws away.
+    // Before the question is shown: whoever answers at once must not see the secret, nor lose what switching throws
+    // away.
     const EchoOff silent;
     std::cerr << "? " << question << " " << std::flush;
     return read_answer();
