@@ -141,16 +141,14 @@ TEST(Roles, AllowWhatTheTableSays) {
 }
 
 TEST(BlobFiles, AreWholeOrAbsent) {
-  std::string name = (std::filesystem::temp_directory_path() / "tml-blobs-XXXXXX").string();
-  ASSERT_NE(::mkdtemp(name.data()), nullptr);
-  const Blobs blobs{std::filesystem::path(name)};
+  const test::TempDir folder;
+  const Blobs blobs{folder.path()};
   const std::string content(100'000, 'x');
   const std::string hash = sample::sha256_hex(sample::as_bytes(content));
   ASSERT_TRUE(blobs.put(hash, content));
   ASSERT_TRUE(blobs.put(hash, content));
   EXPECT_EQ((*blobs.get(hash))->view(), content);
   EXPECT_EQ(blobs.get(std::string(64, '0')).error().code, Errc::not_found);
-  std::filesystem::remove_all(name);
 }
 
 }  // namespace

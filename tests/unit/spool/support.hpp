@@ -9,26 +9,11 @@
 #include <string>
 
 #include "common/spool/spool.hpp"
+#include "tests/support/temp_dir.hpp"
 
 namespace tml::spool::test {
 
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "tml-spool-XXXXXX").string();
-    path_ = ::mkdtemp(pattern.data());
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
+using TemporaryFolder = ::tml::test::TempDir;
 
 inline NewEntry entry_of(std::string device, std::string payload, std::string file_name = "idle.json") {
   NewEntry entry;
