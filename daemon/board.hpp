@@ -11,12 +11,12 @@
 #include <string>
 #include <vector>
 
+#include "common/base/sync.hpp"
 #include "common/serial/at_session.hpp"
 #include "common/serial/discovery.hpp"
 #include "common/serial/identity.hpp"
 #include "common/serial/port_stream.hpp"
 #include "daemon/options.hpp"
-#include "daemon/sync.hpp"
 
 namespace tml::daemon {
 

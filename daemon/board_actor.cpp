@@ -3,8 +3,8 @@
 
 #include "common/base/json.hpp"
 #include "common/base/log.hpp"
+#include "common/base/spawn.hpp"
 #include "daemon/provision.hpp"
-#include "daemon/spawn.hpp"
 
 namespace tml::daemon {
 namespace {
@@ -212,11 +212,11 @@ Awaitable<void> BoardActor::recover(std::shared_ptr<Board> board) {
 }
 
 void BoardActor::make_link(const std::shared_ptr<Board>& board) {
-  RemoteLinkOptions options;
+  remote::LinkOptions options;
   options.socket.url = context_.endpoints.remote_mgmt;
   // The link may outlive the board by one connection attempt, but calls nobody after stop().
   std::weak_ptr<BoardActor> weak = weak_from_this();
-  RemoteLinkEvents events;
+  remote::LinkEvents events;
   events.on_accepted = [weak, board] {
     const auto self = weak.lock();
     if (!self) return;
@@ -236,19 +236,19 @@ void BoardActor::make_link(const std::shared_ptr<Board>& board) {
     self->context_.reporter.event("remote_disconnected", fields);
     if (error.code == Errc::auth) self->bench_.on_hopeless(self->path_, error);
   };
-  events.on_message = [weak, board](ServerMessage message) {
+  events.on_message = [weak, board](remote::ServerMessage message) {
     if (const auto self = weak.lock()) self->on_message(board, std::move(message));
   };
-  Hello hello;
+  remote::Hello hello;
   hello.api_key = api_key(*board);
   hello.device_id = board->device_id();
   hello.device_type = board->info.type;
   for (const serial::SensorInfo& sensor : board->info.sensors) {
     hello.sensors.push_back({sensor.name, sensor.max_length_s, sensor.frequencies_hz});
   }
-  link_ = std::make_shared<RemoteLink>(context_.io.get_executor(), websocket_connector(), std::move(options),
-                                       context_.random, std::move(events));
-  link_->start(hello_message(hello));
+  link_ = std::make_shared<remote::Link>(context_.io.get_executor(), remote::websocket_connector(), std::move(options),
+                                         context_.random, std::move(events));
+  link_->start(remote::hello_message(hello));
 }
 
 Awaitable<void> BoardActor::announce(std::shared_ptr<Board> board) {
@@ -274,16 +274,16 @@ Awaitable<void> BoardActor::announce(std::shared_ptr<Board> board) {
   announced_ = true;
 }
 
-void BoardActor::on_message(const std::shared_ptr<Board>& board, ServerMessage message) {
-  if (const auto* error = std::get_if<ServerError>(&message)) {
+void BoardActor::on_message(const std::shared_ptr<Board>& board, remote::ServerMessage message) {
+  if (const auto* error = std::get_if<remote::ServerError>(&message)) {
     log_warning(path_ + ": the server says: " + error->text);
-  } else if (const auto* request = std::get_if<UnsupportedRequest>(&message)) {
-    link_->post(unsupported_reply(*request));
-  } else if (const auto* ignored = std::get_if<Ignored>(&message)) {
+  } else if (const auto* request = std::get_if<remote::UnsupportedRequest>(&message)) {
+    link_->post(remote::unsupported_reply(*request));
+  } else if (const auto* ignored = std::get_if<remote::Ignored>(&message)) {
     log_debug(path_ + ": ignored a message: " + ignored->keys);
-  } else if (auto* command = std::get_if<SampleCommand>(&message)) {
+  } else if (auto* command = std::get_if<remote::SampleCommand>(&message)) {
     if (!busy_.expired()) {
-      link_->post(sample_failed_message("The board is busy with another sample"));
+      link_->post(remote::sample_failed_message("The board is busy with another sample"));
       return;
     }
     SampleTurn turn{board, link_, std::make_shared<int>(0)};

@@ -12,11 +12,11 @@
 #include <memory>
 #include <string>
 
+#include "common/remote/link.hpp"
+#include "common/tool/deliveries.hpp"
 #include "daemon/board.hpp"
 #include "daemon/context.hpp"
-#include "daemon/deliveries.hpp"
 #include "daemon/recover.hpp"
-#include "daemon/remote_link.hpp"
 
 namespace tml::daemon {
 
@@ -55,7 +55,7 @@ class BoardActor : public std::enable_shared_from_this<BoardActor> {
   /// One request from acceptance to its answer; the board takes no other while one lives.
   struct SampleTurn {
     std::shared_ptr<Board> board;
-    std::shared_ptr<RemoteLink> link;
+    std::shared_ptr<remote::Link> link;
     std::shared_ptr<void> busy;
   };
 
@@ -64,14 +64,14 @@ class BoardActor : public std::enable_shared_from_this<BoardActor> {
   [[nodiscard]] Awaitable<Result<void>> write_settings(Board& board);
   [[nodiscard]] Awaitable<void> recover(std::shared_ptr<Board> board);
   [[nodiscard]] Awaitable<void> announce(std::shared_ptr<Board> board);
-  [[nodiscard]] Awaitable<void> serve_sample(SampleTurn turn, SampleCommand command);
+  [[nodiscard]] Awaitable<void> serve_sample(SampleTurn turn, remote::SampleCommand command);
   [[nodiscard]] Awaitable<void> tell_outcome(SampleTurn turn, Captured captured);
-  [[nodiscard]] Result<CaptureRequest> request_for(const Board& board, const SampleCommand& command) const;
-  [[nodiscard]] CaptureObserver observer(const std::shared_ptr<RemoteLink>& link);
+  [[nodiscard]] Result<CaptureRequest> request_for(const Board& board, const remote::SampleCommand& command) const;
+  [[nodiscard]] CaptureObserver observer(const std::shared_ptr<remote::Link>& link);
   void open_failed(const Error& error);
   void make_link(const std::shared_ptr<Board>& board);
-  void on_message(const std::shared_ptr<Board>& board, ServerMessage message);
-  void fail_sample(const Board& board, RemoteLink& link, const Error& error);
+  void on_message(const std::shared_ptr<Board>& board, remote::ServerMessage message);
+  void fail_sample(const Board& board, remote::Link& link, const Error& error);
   void spawn_child(Awaitable<void> task, const char* name);
   [[nodiscard]] std::string api_key(const Board& board) const;
   [[nodiscard]] std::vector<std::string> verify_keys(const Board& board, const std::string& first) const;
@@ -81,7 +81,7 @@ class BoardActor : public std::enable_shared_from_this<BoardActor> {
   const std::string path_;
   const serial::PortSelector selector_;
   std::shared_ptr<Board> board_;
-  std::shared_ptr<RemoteLink> link_;
+  std::shared_ptr<remote::Link> link_;
   Mutex board_lock_;
   Pause retry_;
   Event lost_;

@@ -3,8 +3,8 @@
 // The half of BoardActor that serves a sample request (wire reference 2.7).
 #include "common/base/json.hpp"
 #include "common/base/log.hpp"
+#include "common/base/spawn.hpp"
 #include "daemon/board_actor.hpp"
-#include "daemon/spawn.hpp"
 
 namespace tml::daemon {
 namespace {
@@ -15,7 +15,7 @@ constexpr std::chrono::nanoseconds kProgressEvery = std::chrono::seconds(1);  //
 
 }  // namespace
 
-Result<CaptureRequest> BoardActor::request_for(const Board& board, const SampleCommand& command) const {
+Result<CaptureRequest> BoardActor::request_for(const Board& board, const remote::SampleCommand& command) const {
   const serial::SensorInfo* sensor = find_sensor(board.info, command.sensor);
   if (sensor == nullptr) {
     return fail(Errc::refused,
@@ -38,15 +38,15 @@ Result<CaptureRequest> BoardActor::request_for(const Board& board, const SampleC
   return request;
 }
 
-CaptureObserver BoardActor::observer(const std::shared_ptr<RemoteLink>& link) {
+CaptureObserver BoardActor::observer(const std::shared_ptr<remote::Link>& link) {
   CaptureObserver observer;
   auto last = std::make_shared<std::chrono::nanoseconds>(std::chrono::nanoseconds::min());
   observer.on_event = [this, link](serial::SampleEvent event) {
     if (event == serial::SampleEvent::started) {
       context_.reporter.event("sample_started", Json{{"port", path_}}, path_ + ": sampling");
-      link->post(sample_started_message());
+      link->post(remote::sample_started_message());
     }
-    if (event == serial::SampleEvent::processing) link->post(sample_processing_message());
+    if (event == serial::SampleEvent::processing) link->post(remote::sample_processing_message());
   };
   observer.on_read = [this, link, last](std::uint64_t done, std::uint64_t total) {
     const auto now = context_.clock.steady();
@@ -57,7 +57,7 @@ CaptureObserver BoardActor::observer(const std::shared_ptr<RemoteLink>& link) {
     *last = now;
     std::optional<int> percent;
     if (total != 0) percent = static_cast<int>(done * 100 / total);
-    link->post(sample_reading_message(percent));
+    link->post(remote::sample_reading_message(percent));
   };
   observer.on_read_again = [this](std::string_view why) {
     log_warning(path_ + ": reading the sample again: " + std::string(why));
@@ -65,43 +65,43 @@ CaptureObserver BoardActor::observer(const std::shared_ptr<RemoteLink>& link) {
   return observer;
 }
 
-void BoardActor::fail_sample(const Board& board, RemoteLink& link, const Error& error) {
+void BoardActor::fail_sample(const Board& board, remote::Link& link, const Error& error) {
   log_error(path_ + ": sampling failed: " + error.message());
   context_.reporter.event("sample_failed", Json{{"board", board.key()},
                                                 {"port", path_},
                                                 {"code", std::string(errc_name(error.code))},
                                                 {"error", error.message()}});
-  link.post(sample_failed_message(error.message()));
+  link.post(remote::sample_failed_message(error.message()));
 }
 
 Awaitable<void> BoardActor::tell_outcome(SampleTurn turn, Captured captured) {
   const auto self = shared_from_this();
-  turn.link->post(sample_uploading_message());
+  turn.link->post(remote::sample_uploading_message());
   if (captured.uploaded_by_device) {
-    turn.link->post(sample_finished_message());
+    turn.link->post(remote::sample_finished_message());
     co_return;
   }
   Outcome outcome = co_await bench_.deliveries.outcome(captured.envelope, kReceiptPatience);
   if (outcome.kind == Outcome::Kind::delivered) {
-    turn.link->post(sample_finished_message());
+    turn.link->post(remote::sample_finished_message());
   } else if (outcome.kind == Outcome::Kind::refused) {
-    turn.link->post(sample_failed_message("The server refuses the upload: " + outcome.error->what +
-                                          ". The sample is stored locally (tml-daemon spool list)"));
+    turn.link->post(remote::sample_failed_message("The server refuses the upload: " + outcome.error->what +
+                                                  ". The sample is stored locally (tml-daemon spool list)"));
   } else {
     const std::string why = outcome.error ? " (" + outcome.error->what + ")" : "";
-    turn.link->post(sample_failed_message("The ingestion service cannot be reached" + why +
-                                          ". The sample is stored locally and will be delivered"));
+    turn.link->post(remote::sample_failed_message("The ingestion service cannot be reached" + why +
+                                                  ". The sample is stored locally and will be delivered"));
   }
 }
 
-Awaitable<void> BoardActor::serve_sample(SampleTurn turn, SampleCommand command) {
+Awaitable<void> BoardActor::serve_sample(SampleTurn turn, remote::SampleCommand command) {
   const std::shared_ptr<Board> board = turn.board;
   auto request = request_for(*board, command);
   if (!request) {
     fail_sample(*board, *turn.link, request.error());
     co_return;
   }
-  turn.link->post(sample_accepted_message());
+  turn.link->post(remote::sample_accepted_message());
   context_.reporter.event("sample_requested",
                           Json{{"board", board->key()},
                                {"port", path_},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "common/base/spawn.hpp"
 #include "daemon/commands.hpp"
-#include "daemon/spawn.hpp"
 #include "daemon/wizard.hpp"
 
 namespace tml::daemon {

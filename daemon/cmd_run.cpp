@@ -3,10 +3,10 @@
 
 #include "common/base/json.hpp"
 #include "common/base/log.hpp"
+#include "common/base/spawn.hpp"
 #include "common/spool/async_spool.hpp"
 #include "daemon/commands.hpp"
 #include "daemon/fleet.hpp"
-#include "daemon/spawn.hpp"
 #include "daemon/wizard.hpp"
 
 namespace tml::daemon {

@@ -5,11 +5,11 @@
 
 #include "common/base/json.hpp"
 #include "common/base/log.hpp"
+#include "common/base/spawn.hpp"
+#include "common/tool/deliveries.hpp"
 #include "daemon/commands.hpp"
-#include "daemon/deliveries.hpp"
 #include "daemon/recover.hpp"
 #include "daemon/sampling_progress.hpp"
-#include "daemon/spawn.hpp"
 #include "daemon/wizard.hpp"
 
 namespace tml::daemon {

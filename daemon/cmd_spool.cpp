@@ -3,11 +3,11 @@
 #include <ctime>
 
 #include "common/base/json.hpp"
+#include "common/base/spawn.hpp"
 #include "common/cli/table.hpp"
 #include "common/spool/async_spool.hpp"
+#include "common/tool/deliveries.hpp"
 #include "daemon/commands.hpp"
-#include "daemon/deliveries.hpp"
-#include "daemon/spawn.hpp"
 
 namespace tml::daemon {
 namespace {

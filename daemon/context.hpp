@@ -1,69 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The TML authors
 //
-// What every command of the daemon works with: flags, paths, settings, addresses, output. Made once in main().
+// What every command of the daemon works with: the flags, and what every tool has. Made once in main().
 #pragma once
 
-#include <boost/asio/io_context.hpp>
-#include <filesystem>
-#include <memory>
-#include <optional>
-#include <string>
-
-#include "common/base/clock.hpp"
-#include "common/base/endpoints.hpp"
-#include "common/base/random.hpp"
-#include "common/base/settings.hpp"
-#include "common/cli/reporter.hpp"
-#include "daemon/api_client.hpp"
+#include "common/base/sync.hpp"
+#include "common/remote/link.hpp"
+#include "common/tool/context.hpp"
+#include "common/tool/deliveries.hpp"
+#include "common/tool/signal_watch.hpp"
 #include "daemon/options.hpp"
-
-namespace tml::spool {
-class AsyncSpool;
-}
 
 namespace tml::daemon {
 
-/// What is known of a project of a server; members may be empty.
-struct ProjectFacts {
-  std::string id;
-  std::string name;
-  std::string api_key;
-  std::string hmac_key;
-};
+using remote::ApiClient;
+using remote::Credentials;
+using remote::Project;
+using tool::Deliveries;
+using tool::Outcome;
+using tool::ProjectFacts;
+using tool::SignalWatch;
 
-class Context {
+class Context : public tool::Context {
  public:
-  Context(boost::asio::io_context& io, Options options, Paths paths, Settings settings, Endpoints endpoints,
-          cli::Reporter& reporter);
+  Context(boost::asio::io_context& loop, Options the_options, Paths the_paths, Settings the_settings,
+          Endpoints the_endpoints, cli::Reporter& the_reporter)
+      : tool::Context(loop, the_options.project, std::move(the_paths), std::move(the_settings),
+                      std::move(the_endpoints), the_reporter),
+        options(std::move(the_options)) {}
 
-  boost::asio::io_context& io;
   const Options options;
-  const Paths paths;
-  Settings settings;  ///< Effective: flags over environment over file.
-  const Endpoints endpoints;
-  cli::Reporter& reporter;
-  Clock& clock;
-  Random& random;
-
-  /// The project that a board belongs to, from the settings: its own entry, else the only project of this host. A key
-  /// from flags or the environment wins over a stored one; --project over the entry.
-  [[nodiscard]] ProjectFacts project_of(const std::string& board) const;
-  /// As `settings.projects` names it: "127.0.0.1/3".
-  [[nodiscard]] std::string project_name_in_settings(const std::string& id) const;
-  /// Keeps a board's project and the project's keys in memory and in the file (0600).
-  [[nodiscard]] Result<void> remember(const std::string& board, const std::string& device_name,
-                                      const ProjectFacts& project);
-
-  [[nodiscard]] std::filesystem::path spool_folder() const { return paths.state_dir / "spool"; }
-  [[nodiscard]] Result<std::unique_ptr<spool::AsyncSpool>> open_spool() const;
-
-  /// HTTP for the API; the client's thread starts with the first call.
-  [[nodiscard]] http::Client& http();
-  [[nodiscard]] ApiClient api();
-
- private:
-  std::unique_ptr<http::Client> http_;
 };
 
 /// Reads flags' @FILE keys, the environment and the configuration file.

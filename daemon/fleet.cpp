@@ -7,7 +7,7 @@
 
 #include "common/base/json.hpp"
 #include "common/base/log.hpp"
-#include "daemon/spawn.hpp"
+#include "common/base/spawn.hpp"
 
 namespace tml::daemon {
 namespace {

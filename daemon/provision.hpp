@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "common/base/sync.hpp"
 #include "common/serial/at_session.hpp"
-#include "daemon/sync.hpp"
 
 namespace tml::daemon {
 

@@ -7,8 +7,8 @@
 
 #include <functional>
 
+#include "common/base/sync.hpp"
 #include "daemon/capture.hpp"
-#include "daemon/sync.hpp"
 
 namespace tml::daemon {
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "common/base/json.hpp"
-#include "daemon/spawn.hpp"
+#include "common/base/spawn.hpp"
 
 namespace tml::daemon {
 namespace {

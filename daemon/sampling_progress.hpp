@@ -5,9 +5,9 @@
 // executor; finish() before destruction.
 #pragma once
 
+#include "common/base/sync.hpp"
 #include "common/cli/reporter.hpp"
 #include "common/serial/at_types.hpp"
-#include "daemon/sync.hpp"
 
 namespace tml::daemon {
 

@@ -10,10 +10,10 @@
 #include <string>
 #include <vector>
 
+#include "common/base/sync.hpp"
 #include "common/cli/prompt.hpp"
 #include "common/cli/reporter.hpp"
 #include "common/serial/at_session.hpp"
-#include "daemon/sync.hpp"
 
 namespace tml::daemon {
 

@@ -44,7 +44,7 @@ Awaitable<Result<std::string>> log_in_once(Context& context, ApiClient& api, con
   log_secret(*password);
   const std::string no_code;
   auto token = co_await api.login(*user, *password, no_code);
-  while (!token && wants_totp(token.error())) {
+  while (!token && remote::wants_totp(token.error())) {
     auto code = prompt.ask("Enter a code from your authenticator app", "--api-key");
     if (!code) co_return pass(code.error());
     token = co_await api.login(*user, *password, *code);

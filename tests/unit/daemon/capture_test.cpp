@@ -7,15 +7,15 @@
 #include "common/sample/signature.hpp"
 #include "common/sample/writer.hpp"
 #include "daemon/recover.hpp"
+#include "tests/support/run_on.hpp"
 #include "tests/support/temp_dir.hpp"
-#include "tests/unit/daemon/run.hpp"
 #include "tests/unit/serial/fake_board.hpp"
 
 namespace tml::daemon {
 namespace {
 
 using serial::testing::FakeBoard;
-using testing::run_on;
+using test::run_on;
 
 constexpr const char* kKey = "fed53116f20684c067774ebf9e7bcbdc";
 

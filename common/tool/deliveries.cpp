@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/deliveries.hpp"
+#include "common/tool/deliveries.hpp"
 
 #include "common/base/json.hpp"
 #include "common/base/log.hpp"
 
-namespace tml::daemon {
+namespace tml::tool {
 namespace {
 
 constexpr Millis kTakeOverEvery{2'000};  // Standing by for another process.
@@ -157,4 +157,4 @@ Awaitable<Outcome> Deliveries::outcome(std::string envelope, Millis patience) {
   co_return Outcome{Outcome::Kind::waiting, {}, waiting.last_error};
 }
 
-}  // namespace tml::daemon
+}  // namespace tml::tool

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The TML authors
 //
-// The REST calls that a daemon makes (wire reference 2.3, rows 1 to 10b), over any sender of HTTP requests.
+// The REST calls that a tool makes (wire reference 2.3, rows 1 to 10b), over any sender of HTTP requests.
 //
 // Errors: as the sender's (network, timeout), error_for_status() for a status outside 2xx (auth, not_found, ...),
 // Errc::refused for 2xx with success:false (what = the server's words), Errc::malformed for an answer without the
@@ -16,10 +16,10 @@
 #include <vector>
 
 #include "common/base/error.hpp"
+#include "common/base/sync.hpp"
 #include "common/http/client.hpp"
-#include "daemon/sync.hpp"
 
-namespace tml::daemon {
+namespace tml::remote {
 
 using Sender = std::function<Awaitable<Result<http::Response>>(http::Request)>;
 
@@ -75,4 +75,4 @@ class ApiClient {
 /// login() failed since the account wants a second factor.
 [[nodiscard]] bool wants_totp(const Error& error);
 
-}  // namespace tml::daemon
+}  // namespace tml::remote

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/remote_protocol.hpp"
+#include "common/remote/protocol.hpp"
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
 #include "common/base/json.hpp"
 
-namespace tml::daemon {
+namespace tml::remote {
 namespace {
 
 Json parsed(const std::string& text) { return Json::parse(text); }
@@ -145,6 +145,19 @@ RC_GTEST_PROP(RemoteProtocolProperty, SampleCommandsSurviveTheTrip, ()) {
   RC_ASSERT(command.interval_ms == interval / 16.0);
 }
 
+TEST(RemoteProtocol, CborSaysTheSameAsJson) {
+  Hello hello{"ei_1", "34:52", "DATA_FORWARDER", {{"Sensor with 1 axes (a)", 300, {100}}}};
+  EXPECT_EQ(Json::from_cbor(hello_message(hello, Encoding::cbor)), parsed(hello_message(hello)));
+  EXPECT_EQ(Json::from_cbor(sample_failed_message("no", Encoding::cbor)), parsed(sample_failed_message("no")));
+  EXPECT_EQ(Json::from_cbor(sample_reading_message(7, Encoding::cbor)), parsed(sample_reading_message(7)));
+  // {"hello": true}, byte by byte (RFC 8949).
+  auto reply = parse_server_message(std::string_view("\xA1\x65hello\xF5", 8), Encoding::cbor);
+  ASSERT_TRUE(reply);
+  ASSERT_TRUE(std::holds_alternative<HelloReply>(*reply));
+  EXPECT_TRUE(std::get<HelloReply>(*reply).accepted);
+  EXPECT_FALSE(parse_server_message(R"({"hello":true})", Encoding::cbor));
+}
+
 RC_GTEST_PROP(RemoteProtocolProperty, AnyErrorTextMakesAWholeMessage, (const std::string& text)) {
   const Json json = Json::parse(sample_failed_message(text), nullptr, false);
   RC_ASSERT(json.is_object());
@@ -152,4 +165,4 @@ RC_GTEST_PROP(RemoteProtocolProperty, AnyErrorTextMakesAWholeMessage, (const std
 }
 
 }  // namespace
-}  // namespace tml::daemon
+}  // namespace tml::remote

@@ -12,9 +12,9 @@
 #include <utility>
 
 #include "common/base/log.hpp"
-#include "daemon/sync.hpp"
+#include "common/base/sync.hpp"
 
-namespace tml::daemon {
+namespace tml {
 
 /// What an exception says, for the log. Our own code throws none; libraries may (std::bad_alloc).
 [[nodiscard]] inline std::string exception_text(const std::exception_ptr& exception) {
@@ -51,4 +51,4 @@ template <class T>
   return result;
 }
 
-}  // namespace tml::daemon
+}  // namespace tml

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The TML authors
 //
-// The daemon's end of the spool: delivers in the background, tells the user, and lets a capture wait for its receipt.
+// A tool's end of the spool: delivers in the background, tells the user, and lets a capture wait for its receipt.
 // When another process delivers from the same spool this one stands by, sees receipts through the spool, and takes
 // over when the other ends. One executor; run() must have returned before destruction.
 #pragma once
@@ -12,12 +12,12 @@
 #include <set>
 #include <string>
 
+#include "common/base/sync.hpp"
 #include "common/cli/reporter.hpp"
 #include "common/spool/delivery.hpp"
-#include "daemon/context.hpp"
-#include "daemon/sync.hpp"
+#include "common/tool/context.hpp"
 
-namespace tml::daemon {
+namespace tml::tool {
 
 /// What became of an entry as far as anyone waited.
 struct Outcome {
@@ -72,4 +72,4 @@ class Deliveries {
   bool stopping_ = false;
 };
 
-}  // namespace tml::daemon
+}  // namespace tml::tool

@@ -15,7 +15,7 @@
 
 #include "common/base/clock.hpp"
 
-namespace tml::daemon {
+namespace tml {
 
 template <class T>
 using Awaitable = boost::asio::awaitable<T>;
@@ -101,4 +101,4 @@ class Mutex {
   bool held_ = false;
 };
 
-}  // namespace tml::daemon
+}  // namespace tml

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/remote_link.hpp"
+#include "common/remote/link.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 
 #include "common/base/log.hpp"
-#include "daemon/spawn.hpp"
+#include "common/base/spawn.hpp"
 
-namespace tml::daemon {
+namespace tml::remote {
 
 Connector websocket_connector() {
   return [](http::WebSocketOptions options) { return http::WebSocket::connect(std::move(options)); };
 }
 
-RemoteLink::RemoteLink(boost::asio::any_io_executor executor, Connector connect, RemoteLinkOptions options,
-                       Random& random, RemoteLinkEvents events)
+Link::Link(boost::asio::any_io_executor executor, Connector connect, LinkOptions options, Random& random,
+           LinkEvents events)
     : executor_(executor),
       connect_(std::move(connect)),
       options_(std::move(options)),
@@ -21,15 +21,15 @@ RemoteLink::RemoteLink(boost::asio::any_io_executor executor, Connector connect,
       events_(std::move(events)),
       pause_(executor) {}
 
-void RemoteLink::spawn(Awaitable<void> task) { spawn_logged(executor_, std::move(task), "remote management"); }
+void Link::spawn(Awaitable<void> task) { spawn_logged(executor_, std::move(task), "remote management"); }
 
-void RemoteLink::start(std::string hello) {
+void Link::start(std::string hello) {
   stop();
   hello_ = std::move(hello);
   spawn(keep_connected(generation_));
 }
 
-void RemoteLink::stop() {
+void Link::stop() {
   ++generation_;
   accepted_ = false;
   queue_.clear();
@@ -39,7 +39,7 @@ void RemoteLink::stop() {
   spawn(close(std::exchange(socket_, nullptr)));
 }
 
-void RemoteLink::post(std::string message) {
+void Link::post(std::string message) {
   if (!accepted_ || !socket_ || queue_.size() >= options_.max_queued) return;
   queue_.push_back(std::move(message));
   if (writing_) return;
@@ -47,11 +47,12 @@ void RemoteLink::post(std::string message) {
   spawn(write_queue(socket_));
 }
 
-Awaitable<void> RemoteLink::write_queue(std::shared_ptr<http::WebSocket> socket) {
+Awaitable<void> Link::write_queue(std::shared_ptr<http::WebSocket> socket) {
   const auto self = shared_from_this();
   while (socket_ == socket && !queue_.empty()) {
     http::Message message;
     message.data = std::move(queue_.front());
+    message.binary = options_.encoding == Encoding::cbor;
     queue_.pop_front();
     auto written = co_await socket->write(std::move(message));
     if (!written) break;  // The reader sees the same loss and reports it.
@@ -59,9 +60,10 @@ Awaitable<void> RemoteLink::write_queue(std::shared_ptr<http::WebSocket> socket)
   writing_ = false;
 }
 
-Awaitable<Result<HelloReply>> RemoteLink::say_hello(std::shared_ptr<http::WebSocket> socket) {
+Awaitable<Result<HelloReply>> Link::say_hello(std::shared_ptr<http::WebSocket> socket) {
   http::Message hello;
   hello.data = hello_;
+  hello.binary = options_.encoding == Encoding::cbor;
   auto written = co_await socket->write(std::move(hello));
   if (!written) co_return pass(written.error());
   // The answer has a time limit of its own; the guard ends the read by ending the socket.
@@ -76,7 +78,7 @@ Awaitable<Result<HelloReply>> RemoteLink::say_hello(std::shared_ptr<http::WebSoc
   deadline->cancel();
   if (*expired) co_return fail(Errc::timeout, "the server does not answer hello", options_.socket.url);
   if (!answer) co_return pass(answer.error());
-  auto parsed = parse_server_message(answer->data);
+  auto parsed = parse_server_message(answer->data, options_.encoding);
   if (!parsed) co_return pass(parsed.error());
   if (const auto* refusal = std::get_if<ServerError>(&*parsed)) co_return HelloReply{false, refusal->text, {}};
   const auto* reply = std::get_if<HelloReply>(&*parsed);
@@ -87,7 +89,7 @@ Awaitable<Result<HelloReply>> RemoteLink::say_hello(std::shared_ptr<http::WebSoc
   co_return *reply;
 }
 
-Awaitable<Error> RemoteLink::talk(std::uint64_t generation, std::shared_ptr<http::WebSocket> socket) {
+Awaitable<Error> Link::talk(std::uint64_t generation, std::shared_ptr<http::WebSocket> socket) {
   auto reply = co_await say_hello(socket);
   if (!reply) co_return reply.error();
   if (generation != generation_) co_return Error{Errc::interrupted, "stopped", {}, {}, {}};
@@ -105,12 +107,13 @@ Awaitable<Error> RemoteLink::talk(std::uint64_t generation, std::shared_ptr<http
     auto message = co_await socket->read();
     if (generation != generation_) break;
     if (!message) co_return message.error();
-    auto parsed = parse_server_message(message->data);
+    auto parsed = parse_server_message(message->data, options_.encoding);
     if (generation != generation_) break;
     if (!parsed) {
       log_warning("remote management: " + parsed.error().message());
       // A request that cannot be read still wants an answer, else the server waits for it in vain.
-      if (message->data.find("\"sample\"") != std::string::npos) post(sample_failed_message(parsed.error().what));
+      if (message->data.find("sample") != std::string::npos)
+        post(sample_failed_message(parsed.error().what, options_.encoding));
       continue;
     }
     events_.on_message(*std::move(parsed));
@@ -118,7 +121,7 @@ Awaitable<Error> RemoteLink::talk(std::uint64_t generation, std::shared_ptr<http
   co_return Error{Errc::interrupted, "stopped", {}, {}, {}};
 }
 
-Awaitable<void> RemoteLink::keep_connected(std::uint64_t generation) {
+Awaitable<void> Link::keep_connected(std::uint64_t generation) {
   const auto self = shared_from_this();
   http::Backoff lost(options_.backoff, random_);
   http::Backoff rejected(options_.rejected, random_);
@@ -153,4 +156,4 @@ Awaitable<void> RemoteLink::keep_connected(std::uint64_t generation) {
   }
 }
 
-}  // namespace tml::daemon
+}  // namespace tml::remote

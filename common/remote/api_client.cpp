@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/api_client.hpp"
+#include "common/remote/api_client.hpp"
 
 #include "common/base/json.hpp"
 #include "common/base/log.hpp"
 #include "common/sample/names.hpp"
 
-namespace tml::daemon {
+namespace tml::remote {
 namespace {
 
 constexpr std::size_t kMaxAnswerBytes = std::size_t{4} << 20U;
@@ -193,4 +193,4 @@ Awaitable<Result<void>> ApiClient::rename_device(std::int64_t project, std::stri
   co_return done(std::move(body), "devices/rename");
 }
 
-}  // namespace tml::daemon
+}  // namespace tml::remote

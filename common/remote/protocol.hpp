@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The TML authors
 //
-// Messages of the remote management connection in their JSON form (wire reference 2.6): what the daemon says for a
-// board, and what the server may say to it. Pure functions over text; no I/O, any thread.
+// Messages of the remote management connection (wire reference 2.6): what a tool says for a device, and what the server
+// may say to it, as JSON text or CBOR. The encoding of the hello decides that of the connection; the server answers in
+// kind. Pure functions over bytes; no I/O, any thread.
 //
 // Downside of the format: a message has no id, so an answer belongs to whatever request is under way. Hence one sample
 // request per board at a time.
@@ -17,7 +18,9 @@
 
 #include "common/base/error.hpp"
 
-namespace tml::daemon {
+namespace tml::remote {
+
+enum class Encoding : std::uint8_t { json, cbor };
 
 struct HelloSensor {
   std::string name;
@@ -32,19 +35,19 @@ struct Hello {
   std::vector<HelloSensor> sensors;
 };
 
-// Device to server. Each is one text frame.
+// Device to server. Each is one frame: text for JSON, binary for CBOR.
 
 /// Version 4, connection "daemon", mode "ingestion", without snapshots.
-[[nodiscard]] std::string hello_message(const Hello& hello);
-[[nodiscard]] std::string sample_accepted_message();
+[[nodiscard]] std::string hello_message(const Hello& hello, Encoding encoding = Encoding::json);
+[[nodiscard]] std::string sample_accepted_message(Encoding encoding = Encoding::json);
 /// Refusal of a request, or its failure later on.
-[[nodiscard]] std::string sample_failed_message(std::string_view error);
-[[nodiscard]] std::string sample_started_message();
+[[nodiscard]] std::string sample_failed_message(std::string_view error, Encoding encoding = Encoding::json);
+[[nodiscard]] std::string sample_started_message(Encoding encoding = Encoding::json);
 /// `percent` is cut to 0..100; none = unknown, sent as -1.
-[[nodiscard]] std::string sample_reading_message(std::optional<int> percent);
-[[nodiscard]] std::string sample_processing_message();
-[[nodiscard]] std::string sample_uploading_message();
-[[nodiscard]] std::string sample_finished_message();
+[[nodiscard]] std::string sample_reading_message(std::optional<int> percent, Encoding encoding = Encoding::json);
+[[nodiscard]] std::string sample_processing_message(Encoding encoding = Encoding::json);
+[[nodiscard]] std::string sample_uploading_message(Encoding encoding = Encoding::json);
+[[nodiscard]] std::string sample_finished_message(Encoding encoding = Encoding::json);
 
 // Server to device.
 
@@ -64,7 +67,7 @@ struct SampleCommand {
   std::string hmac_key;  ///< May be empty: the board's own.
   std::string sensor;    ///< May be empty: the board's first.
 };
-/// What a board without cameras and models is asked for, answered by unsupported_reply().
+/// What a device without cameras and models is asked for, answered by unsupported_reply().
 enum class UnsupportedRequest : std::uint8_t {
   start_snapshot,
   stop_snapshot,
@@ -80,14 +83,14 @@ struct Ignored {
 
 using ServerMessage = std::variant<HelloReply, ServerError, SampleCommand, UnsupportedRequest, Ignored>;
 
-/// Errc::malformed for anything but a JSON object, and for a `sample` with a missing or mistyped field (what names it);
-/// Errc::limit for a text beyond the bounds (64 KiB, depth 8).
-[[nodiscard]] Result<ServerMessage> parse_server_message(std::string_view text);
+/// Errc::malformed for anything but a map, and for a `sample` with a missing or mistyped field (what names it);
+/// Errc::limit for a message beyond the bounds (64 KiB, depth 8).
+[[nodiscard]] Result<ServerMessage> parse_server_message(std::string_view bytes, Encoding encoding = Encoding::json);
 
 /// What wire reference 2.6 has a device answer that cannot do it.
-[[nodiscard]] std::string unsupported_reply(UnsupportedRequest request);
+[[nodiscard]] std::string unsupported_reply(UnsupportedRequest request, Encoding encoding = Encoding::json);
 
 /// Whether the reason of a refused hello is about the key, so that trying again with the same one is of no use.
 [[nodiscard]] bool is_auth_refusal(std::string_view reason);
 
-}  // namespace tml::daemon
+}  // namespace tml::remote

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/remote_protocol.hpp"
+#include "common/remote/protocol.hpp"
 
 #include <algorithm>
 #include <array>
@@ -8,17 +8,24 @@
 
 #include "common/base/json.hpp"
 
-namespace tml::daemon {
+namespace tml::remote {
 namespace {
 
 constexpr JsonLimits kMessageLimits{8, 2000, std::size_t{64} * 1024};
 constexpr std::size_t kMaxText = 1024;
 constexpr double kMaxLengthMs = 4'294'967'295.0;
 
-std::string flag_message(const char* key) { return json_text(Json{{key, true}}); }
+std::string encode(const Json& message, Encoding encoding) {
+  if (encoding == Encoding::json) return json_text(message);
+  std::string bytes;
+  Json::to_cbor(message, bytes);
+  return bytes;
+}
 
-std::string failed(const char* key, std::string_view error) {
-  return json_text(Json{{key, false}, {"error", std::string(error)}});
+std::string flag_message(const char* key, Encoding encoding) { return encode(Json{{key, true}}, encoding); }
+
+std::string failed(const char* key, std::string_view error, Encoding encoding) {
+  return encode(Json{{key, false}, {"error", std::string(error)}}, encoding);
 }
 
 tl::unexpected<Error> bad_field(const char* field, const char* why) {
@@ -77,37 +84,40 @@ std::string key_list(const Json& object) {
 
 }  // namespace
 
-std::string hello_message(const Hello& hello) {
+std::string hello_message(const Hello& hello, Encoding encoding) {
   Json sensors = Json::array();
   for (const HelloSensor& sensor : hello.sensors) {
     sensors.push_back(
         Json{{"name", sensor.name}, {"maxSampleLengthS", sensor.max_length_s}, {"frequencies", sensor.frequencies_hz}});
   }
-  return json_text(Json{{"hello", Json{{"version", 4},
-                                       {"apiKey", hello.api_key},
-                                       {"deviceId", hello.device_id},
-                                       {"deviceType", hello.device_type},
-                                       {"connection", "daemon"},
-                                       {"sensors", std::move(sensors)},
-                                       {"supportsSnapshotStreaming", false},
-                                       {"mode", "ingestion"}}}});
+  return encode(Json{{"hello", Json{{"version", 4},
+                                    {"apiKey", hello.api_key},
+                                    {"deviceId", hello.device_id},
+                                    {"deviceType", hello.device_type},
+                                    {"connection", "daemon"},
+                                    {"sensors", std::move(sensors)},
+                                    {"supportsSnapshotStreaming", false},
+                                    {"mode", "ingestion"}}}}, encoding);
 }
 
-std::string sample_accepted_message() { return flag_message("sample"); }
-std::string sample_failed_message(std::string_view error) { return failed("sample", error); }
-std::string sample_started_message() { return flag_message("sampleStarted"); }
-std::string sample_reading_message(std::optional<int> percent) {
+std::string sample_accepted_message(Encoding encoding) { return flag_message("sample", encoding); }
+std::string sample_failed_message(std::string_view error, Encoding encoding) {
+  return failed("sample", error, encoding);
+}
+std::string sample_started_message(Encoding encoding) { return flag_message("sampleStarted", encoding); }
+std::string sample_reading_message(std::optional<int> percent, Encoding encoding) {
   const int value = percent ? std::clamp(*percent, 0, 100) : -1;
-  return json_text(Json{{"sampleReading", true}, {"progressPercentage", value}});
+  return encode(Json{{"sampleReading", true}, {"progressPercentage", value}}, encoding);
 }
-std::string sample_processing_message() { return flag_message("sampleProcessing"); }
-std::string sample_uploading_message() { return flag_message("sampleUploading"); }
-std::string sample_finished_message() { return flag_message("sampleFinished"); }
+std::string sample_processing_message(Encoding encoding) { return flag_message("sampleProcessing", encoding); }
+std::string sample_uploading_message(Encoding encoding) { return flag_message("sampleUploading", encoding); }
+std::string sample_finished_message(Encoding encoding) { return flag_message("sampleFinished", encoding); }
 
-Result<ServerMessage> parse_server_message(std::string_view text) {
-  auto json = parse_json(text, "remote management", kMessageLimits);
+Result<ServerMessage> parse_server_message(std::string_view bytes, Encoding encoding) {
+  auto json = encoding == Encoding::json ? parse_json(bytes, "remote management", kMessageLimits)
+                                         : parse_cbor(bytes, "remote management", kMessageLimits);
   if (!json) return pass(json.error());
-  if (!json->is_object()) return fail(Errc::malformed, "message is no JSON object", "remote management");
+  if (!json->is_object()) return fail(Errc::malformed, "message is no map", "remote management");
   if (const Json* hello = json_member(*json, "hello"); hello != nullptr) {
     HelloReply reply;
     reply.accepted = hello->is_boolean() && hello->get<bool>();
@@ -137,20 +147,20 @@ Result<ServerMessage> parse_server_message(std::string_view text) {
   return Ignored{key_list(*json)};
 }
 
-std::string unsupported_reply(UnsupportedRequest request) {
+std::string unsupported_reply(UnsupportedRequest request, Encoding encoding) {
   switch (request) {
     case UnsupportedRequest::start_snapshot:
-      return json_text(Json{{"snapshotFailed", true}, {"error", "Device does not support snapshot streaming"}});
+      return encode(Json{{"snapshotFailed", true}, {"error", "Device does not support snapshot streaming"}}, encoding);
     case UnsupportedRequest::stop_snapshot:
-      return flag_message("snapshotStopped");
+      return flag_message("snapshotStopped", encoding);
     case UnsupportedRequest::start_inference:
-      return json_text(Json{{"inferenceStreamStarted", false}});
+      return encode(Json{{"inferenceStreamStarted", false}}, encoding);
     case UnsupportedRequest::stop_inference:
-      return json_text(Json{{"inferenceStreamStopped", false}});
+      return encode(Json{{"inferenceStreamStopped", false}}, encoding);
     case UnsupportedRequest::new_model:
-      return failed("modelUpdateSuccess", "This device does not take models over remote management");
+      return failed("modelUpdateSuccess", "This device does not take models over remote management", encoding);
     case UnsupportedRequest::impulse_records:
-      return failed("impulseRecordsResponse", "Model monitor not initialized");
+      return failed("impulseRecordsResponse", "Model monitor not initialized", encoding);
   }
   return {};
 }
@@ -163,4 +173,4 @@ bool is_auth_refusal(std::string_view reason) {
   return std::ranges::any_of(kWords, [&lower](std::string_view word) { return lower.find(word) != std::string::npos; });
 }
 
-}  // namespace tml::daemon
+}  // namespace tml::remote

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/sync.hpp"
+#include "common/base/sync.hpp"
 
 #include <gtest/gtest.h>
 
-#include "daemon/spawn.hpp"
-#include "tests/unit/daemon/run.hpp"
+#include "common/base/spawn.hpp"
+#include "tests/support/run_on.hpp"
 
-namespace tml::daemon {
+namespace tml {
 namespace {
 
-using testing::run_on;
+using test::run_on;
 
 TEST(Sync, EventWakesAllWaiters) {
   boost::asio::io_context io;
@@ -58,4 +58,4 @@ TEST(Sync, MutexLetsOneInAtATime) {
 }
 
 }  // namespace
-}  // namespace tml::daemon
+}  // namespace tml

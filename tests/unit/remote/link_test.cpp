@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/remote_link.hpp"
+#include "common/remote/link.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "common/base/json.hpp"
-#include "tests/unit/daemon/run.hpp"
+#include "tests/support/run_on.hpp"
 
-namespace tml::daemon {
+namespace tml::remote {
 namespace {
 
 using ::testing::ElementsAre;
@@ -59,24 +59,24 @@ class FakeSocket final : public http::WebSocket {
   std::shared_ptr<Pipe> pipe_;
 };
 
-class RemoteLinkTest : public ::testing::Test {
+class LinkTest : public ::testing::Test {
  protected:
-  RemoteLinkTest() {
+  LinkTest() {
     // Zero pauses: a test steps from event to event, not through time.
     options.backoff = {Millis{0}, Millis{0}};
     options.rejected = {Millis{0}, Millis{0}};
     options.socket.url = "ws://h:4802";
   }
-  std::shared_ptr<RemoteLink> make() {
+  std::shared_ptr<Link> make() {
     auto connect = [this](http::WebSocketOptions) { return connect_one(); };
-    RemoteLinkEvents events;
+    LinkEvents events;
     events.on_accepted = [this] { ++accepted; };
     events.on_down = [this](const Error& error, Millis) {
       downs.push_back(error);
       if (downs.size() >= stop_after_downs && link) link->stop();
     };
     events.on_message = [this](ServerMessage message) { messages.push_back(std::move(message)); };
-    link = std::make_shared<RemoteLink>(io.get_executor(), std::move(connect), options, random, std::move(events));
+    link = std::make_shared<Link>(io.get_executor(), std::move(connect), options, random, std::move(events));
     return link;
   }
   Awaitable<Result<std::unique_ptr<http::WebSocket>>> connect_one() {
@@ -92,8 +92,8 @@ class RemoteLinkTest : public ::testing::Test {
 
   boost::asio::io_context io;
   SeededRandom random{7};
-  RemoteLinkOptions options;
-  std::shared_ptr<RemoteLink> link;
+  LinkOptions options;
+  std::shared_ptr<Link> link;
   std::shared_ptr<Pipe> pipe;
   std::vector<std::string> greetings = {R"({"hello":true})"};
   std::vector<ServerMessage> messages;
@@ -104,7 +104,7 @@ class RemoteLinkTest : public ::testing::Test {
   int accepted = 0;
 };
 
-TEST_F(RemoteLinkTest, SaysHelloAndHandsMessagesOn) {
+TEST_F(LinkTest, SaysHelloAndHandsMessagesOn) {
   make()->start("HELLO");
   io.poll();
   EXPECT_EQ(accepted, 1);
@@ -123,7 +123,7 @@ TEST_F(RemoteLinkTest, SaysHelloAndHandsMessagesOn) {
   EXPECT_TRUE(downs.empty());
 }
 
-TEST_F(RemoteLinkTest, NothingIsSentBeforeTheAnswerToHello) {
+TEST_F(LinkTest, NothingIsSentBeforeTheAnswerToHello) {
   greetings.clear();
   make()->start("HELLO");
   io.poll();
@@ -135,7 +135,7 @@ TEST_F(RemoteLinkTest, NothingIsSentBeforeTheAnswerToHello) {
   io.poll();
 }
 
-TEST_F(RemoteLinkTest, ComesBackAfterEveryLoss) {
+TEST_F(LinkTest, ComesBackAfterEveryLoss) {
   refusals = 2;
   make()->start("HELLO");
   while (accepted == 0) io.run_one();
@@ -151,7 +151,7 @@ TEST_F(RemoteLinkTest, ComesBackAfterEveryLoss) {
   io.poll();
 }
 
-TEST_F(RemoteLinkTest, RefusedHelloIsToldApart) {
+TEST_F(LinkTest, RefusedHelloIsToldApart) {
   greetings = {R"({"hello":false,"err":"Invalid API key"})"};
   stop_after_downs = 1;
   make()->start("HELLO");
@@ -168,7 +168,7 @@ TEST_F(RemoteLinkTest, RefusedHelloIsToldApart) {
   EXPECT_EQ(accepted, 0);
 }
 
-TEST_F(RemoteLinkTest, FirstFrameMustBeTheAnswer) {
+TEST_F(LinkTest, FirstFrameMustBeTheAnswer) {
   greetings = {R"({"sample":{"label":"a","length":1,"path":"/x","interval":1}})"};
   stop_after_downs = 1;
   make()->start("HELLO");
@@ -177,7 +177,7 @@ TEST_F(RemoteLinkTest, FirstFrameMustBeTheAnswer) {
   EXPECT_TRUE(messages.empty());
 }
 
-TEST_F(RemoteLinkTest, UnreadableRequestIsAnsweredAndTheConnectionStays) {
+TEST_F(LinkTest, UnreadableRequestIsAnsweredAndTheConnectionStays) {
   make()->start("HELLO");
   io.poll();
   pipe->say(R"({"sample":{"label":5}})");
@@ -192,7 +192,7 @@ TEST_F(RemoteLinkTest, UnreadableRequestIsAnsweredAndTheConnectionStays) {
   io.poll();
 }
 
-TEST_F(RemoteLinkTest, ServerThatNeverAnswersHelloIsLeft) {
+TEST_F(LinkTest, ServerThatNeverAnswersHelloIsLeft) {
   greetings.clear();
   options.hello_timeout = Millis{1};
   stop_after_downs = 1;
@@ -202,7 +202,7 @@ TEST_F(RemoteLinkTest, ServerThatNeverAnswersHelloIsLeft) {
   EXPECT_TRUE(pipe->aborted);
 }
 
-TEST_F(RemoteLinkTest, NoCallbackAfterStop) {
+TEST_F(LinkTest, NoCallbackAfterStop) {
   make()->start("HELLO");
   io.poll();
   auto old = pipe;
@@ -214,4 +214,4 @@ TEST_F(RemoteLinkTest, NoCallbackAfterStop) {
 }
 
 }  // namespace
-}  // namespace tml::daemon
+}  // namespace tml::remote

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "daemon/api_client.hpp"
+#include "common/remote/api_client.hpp"
 
 #include <gtest/gtest.h>
 
 #include <deque>
 
 #include "common/base/json.hpp"
-#include "tests/unit/daemon/run.hpp"
+#include "tests/support/run_on.hpp"
 
-namespace tml::daemon {
+namespace tml::remote {
 namespace {
 
-using testing::run_on;
+using test::run_on;
 
 /// Answers in turn, and keeps what was asked.
 class ApiClientTest : public ::testing::Test {
@@ -144,4 +144,4 @@ TEST_F(ApiClientTest, KeysOfAProject) {
 }
 
 }  // namespace
-}  // namespace tml::daemon
+}  // namespace tml::remote

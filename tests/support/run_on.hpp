@@ -11,7 +11,7 @@
 #include <stdexcept>
 #include <utility>
 
-namespace tml::daemon::testing {
+namespace tml::test {
 
 template <class T>
 T run_on(boost::asio::io_context& io, boost::asio::awaitable<T> operation) {
@@ -27,4 +27,4 @@ T run_on(boost::asio::io_context& io, boost::asio::awaitable<T> operation) {
   return std::move(*result);
 }
 
-}  // namespace tml::daemon::testing
+}  // namespace tml::test

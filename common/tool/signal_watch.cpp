@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "common/tool/signal_watch.hpp"
+
 #include <unistd.h>
 
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
 
-#include "daemon/commands.hpp"
+#include "common/base/exit_code.hpp"
 
-namespace tml::daemon {
+namespace tml::tool {
 
 struct SignalWatch::State : std::enable_shared_from_this<SignalWatch::State> {
   State(boost::asio::io_context& io, std::function<void(int)> handler)
@@ -37,4 +39,4 @@ SignalWatch::~SignalWatch() {
   state_->signals.cancel(ignored);
 }
 
-}  // namespace tml::daemon
+}  // namespace tml::tool

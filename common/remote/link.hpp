@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The TML authors
 //
-// One board's remote management connection (wire reference 2.6): connects, says hello, hands on what the server says,
+// One device's remote management connection (wire reference 2.6): connects, says hello, hands on what the server says,
 // and reconnects with jittered back-off for as long as it is wanted. Sampling does not depend on it: messages that find
 // no connection are dropped.
 //
@@ -15,17 +15,18 @@
 #include <memory>
 #include <string>
 
+#include "common/base/sync.hpp"
 #include "common/http/backoff.hpp"
 #include "common/http/websocket.hpp"
-#include "daemon/remote_protocol.hpp"
-#include "daemon/sync.hpp"
+#include "common/remote/protocol.hpp"
 
-namespace tml::daemon {
+namespace tml::remote {
 
 using Connector = std::function<Awaitable<Result<std::unique_ptr<http::WebSocket>>>(http::WebSocketOptions)>;
 
-struct RemoteLinkOptions {
+struct LinkOptions {
   http::WebSocketOptions socket;
+  Encoding encoding = Encoding::json;  ///< Of hello and of everything after it.
   http::BackoffOptions backoff{Millis{1'000}, Millis{30'000}};
   /// After hello:false: the server is there and will say the same again soon.
   http::BackoffOptions rejected{Millis{30'000}, Millis{300'000}};
@@ -33,23 +34,24 @@ struct RemoteLinkOptions {
   std::size_t max_queued = 64;
 };
 
-struct RemoteLinkEvents {
+struct LinkEvents {
   std::function<void()> on_accepted;
   /// Connection lost, not made, or hello refused (Errc::auth when the key is to blame, else Errc::refused).
   std::function<void(const Error&, Millis retry_in)> on_down;
   std::function<void(ServerMessage)> on_message;
 };
 
-class RemoteLink : public std::enable_shared_from_this<RemoteLink> {
+class Link : public std::enable_shared_from_this<Link> {
  public:
-  RemoteLink(boost::asio::any_io_executor executor, Connector connect, RemoteLinkOptions options, Random& random,
-             RemoteLinkEvents events);
+  Link(boost::asio::any_io_executor executor, Connector connect, LinkOptions options, Random& random,
+       LinkEvents events);
 
   /// Connects with this hello; a running connection is replaced.
   void start(std::string hello);
   /// Closes politely, without waiting.
   void stop();
-  /// Queues one text frame. Dropped without a connection, or when `max_queued` wait already.
+  /// Queues one frame, in the encoding of the connection. Dropped without a connection, or when `max_queued` wait
+  /// already.
   void post(std::string message);
   [[nodiscard]] bool accepted() const { return accepted_; }
 
@@ -62,9 +64,9 @@ class RemoteLink : public std::enable_shared_from_this<RemoteLink> {
 
   boost::asio::any_io_executor executor_;
   Connector connect_;
-  RemoteLinkOptions options_;
+  LinkOptions options_;
   Random& random_;
-  RemoteLinkEvents events_;
+  LinkEvents events_;
   Pause pause_;
   std::string hello_;
   std::shared_ptr<http::WebSocket> socket_;
@@ -77,4 +79,4 @@ class RemoteLink : public std::enable_shared_from_this<RemoteLink> {
 /// http::WebSocket::connect.
 [[nodiscard]] Connector websocket_connector();
 
-}  // namespace tml::daemon
+}  // namespace tml::remote
