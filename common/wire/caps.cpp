@@ -7,13 +7,18 @@
 namespace tml::wire {
 
 void write_caps(const Caps& caps, TextSink out) {
-  if (!caps.ranges && !caps.files) return;
-  out(kCapsPrefix);
-  out(" ");
-  if (caps.ranges) out(kCapRanges);
-  if (caps.ranges && caps.files) out(",");
-  if (caps.files) out(kCapFiles);
-  out("\n");
+  std::string_view before = " ";
+  const auto word = [&before, &out](bool has, std::string_view name) {
+    if (!has) return;
+    if (before == " ") out(kCapsPrefix);
+    out(before);
+    out(name);
+    before = ",";
+  };
+  word(caps.ranges, kCapRanges);
+  word(caps.files, kCapFiles);
+  word(caps.streams, kCapStreams);
+  if (before != " ") out("\n");
 }
 
 std::optional<Caps> parse_caps_line(std::string_view line) {
@@ -26,6 +31,7 @@ std::optional<Caps> parse_caps_line(std::string_view line) {
     const auto word = line.substr(0, end);
     caps.ranges = caps.ranges || word == kCapRanges;
     caps.files = caps.files || word == kCapFiles;
+    caps.streams = caps.streams || word == kCapStreams;
     if (end == std::string_view::npos) break;
     line.remove_prefix(end + 1);
   }

@@ -4,13 +4,14 @@
 // What our firmware can do beyond the ecosystem's protocol, told in one line of AT+INFO that foreign hosts ignore.
 //
 //   line  = "TML caps:" *( [blank] word [","] )
-//   word  = "ranges" / "files" / unknown words, which readers skip
+//   word  = "ranges" / "files" / "streams" / unknown words, which readers skip
 //
 // ranges: the second argument of READBUFFER and of READRAW-like reads is a length, and the start may be other than 0,
 // so that an
 //         interrupted read-out goes on where it stopped.
 // files:  samples are kept as files under unique names until they are unlinked, so that a read-out can be repeated
 // after a reset.
+// streams: AT+STREAMSTART sends readings as lines, frames or batches (docs/firmware.md, "Streams").
 #pragma once
 
 #include <optional>
@@ -23,10 +24,12 @@ namespace tml::wire {
 inline constexpr std::string_view kCapsPrefix = "TML caps:";
 inline constexpr std::string_view kCapRanges = "ranges";
 inline constexpr std::string_view kCapFiles = "files";
+inline constexpr std::string_view kCapStreams = "streams";
 
 struct Caps {
   bool ranges = false;
   bool files = false;
+  bool streams = false;
   friend bool operator==(const Caps&, const Caps&) = default;
 };
 

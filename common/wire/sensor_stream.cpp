@@ -3,6 +3,7 @@
 #include "common/wire/sensor_stream.hpp"
 
 #include <bit>
+#include <cstring>
 #include <limits>
 #include <optional>
 #include <string_view>
@@ -254,7 +255,7 @@ Result<std::span<const std::byte>> encode_stream_item(const SensorReading& readi
   return writer.finish();
 }
 
-Result<std::span<const std::byte>> encode_stream_item(const SensorBatch& batch, std::span<std::byte> out) {
+Result<std::span<const std::byte>> encode_stream_batch_head(const SensorBatch& batch, std::span<std::byte> out) {
   const std::size_t expected = std::size_t{batch.count} * batch.channels * batch_value_size(batch.format);
   if (expected == 0 || batch.channels > kMaxStreamChannels || batch.data.size() != expected)
     return fail(Errc::malformed);
@@ -270,25 +271,40 @@ Result<std::span<const std::byte>> encode_stream_item(const SensorBatch& batch, 
   writer.text("k");
   writer.real(static_cast<double>(batch.scale));
   writer.text("b");
-  writer.bytes(batch.data);
-  if (writer.size() > kMaxStreamCbor) return fail(Errc::limit);
+  writer.bytes_head(batch.data.size());
+  if (writer.size() + batch.data.size() > kMaxStreamCbor) return fail(Errc::limit);
   return writer.finish();
 }
 
-Result<std::span<const std::byte>> encode_stream_frame(std::span<const std::byte> cbor, bool crc,
-                                                       std::span<std::byte> out) {
-  if (cbor.empty() || cbor.size() > kMaxStreamCbor) return fail(Errc::limit);
+Result<std::span<const std::byte>> encode_stream_item(const SensorBatch& batch, std::span<std::byte> out) {
+  const auto head = encode_stream_batch_head(batch, out);
+  if (!head) return head;
+  if (batch.data.size() > out.size() - head->size()) return fail(Errc::overflow);
+  std::memcpy(out.data() + head->size(), batch.data.data(), batch.data.size());
+  return std::span<const std::byte>(out).first(head->size() + batch.data.size());
+}
+
+Result<std::span<const std::byte>> encode_stream_frame(std::span<const std::byte> head, std::span<const std::byte> data,
+                                                       bool crc, std::span<std::byte> out) {
+  const std::size_t size = head.size() + data.size();
+  if (size == 0 || size > kMaxStreamCbor) return fail(Errc::limit);
   CobsEncoder encoder(out);
   const auto put_u16 = [&encoder](std::size_t value) {
     encoder.put(static_cast<std::byte>(value & 0xFFU));
     encoder.put(static_cast<std::byte>(value >> 8U));
   };
-  put_u16(cbor.size());
-  encoder.put(cbor);
-  if (crc) put_u16(Crc16Ccitt::of(cbor));
-  const auto size = encoder.finish(true);
-  if (!size) return fail(size.error());
-  return std::span<const std::byte>(out).first(*size);
+  put_u16(size);
+  encoder.put(head);
+  encoder.put(data);
+  if (crc) {
+    Crc16Ccitt sum;
+    sum.update(head);
+    sum.update(data);
+    put_u16(sum.value());
+  }
+  const auto written = encoder.finish(true);
+  if (!written) return fail(written.error());
+  return std::span<const std::byte>(out).first(*written);
 }
 
 Result<StreamFrame> open_stream_frame(std::span<const std::byte> frame) {

@@ -71,10 +71,22 @@ using StreamItem = std::variant<SessionInfo, SensorReading, SensorBatch>;
 [[nodiscard]] Result<std::span<const std::byte>> encode_stream_item(const SensorReading& reading,
                                                                     std::span<std::byte> out);
 [[nodiscard]] Result<std::span<const std::byte>> encode_stream_item(const SensorBatch& batch, std::span<std::byte> out);
+/// The batch up to its data, which a writer without room for a copy hands to encode_stream_frame() behind it. At most
+/// kMaxBatchHead bytes.
+[[nodiscard]] Result<std::span<const std::byte>> encode_stream_batch_head(const SensorBatch& batch,
+                                                                          std::span<std::byte> out);
+/// 9 for t and d, 9 + 8 + 8 + 5 + 5 for the numbers at their longest, 6 for f, 7 for k, 5 for the head of b.
+inline constexpr std::size_t kMaxBatchHead = 62;
 
-/// Wraps CBOR into a frame with its delimiter. Needs cobs_max_encoded(cbor.size() + 4) + 1 bytes.
-[[nodiscard]] Result<std::span<const std::byte>> encode_stream_frame(std::span<const std::byte> cbor, bool crc,
+/// Wraps CBOR, handed over in two pieces of which the second may be empty, into a frame with its delimiter. Needs
+/// cobs_max_encoded(size of the CBOR + 4) + 1 bytes.
+[[nodiscard]] Result<std::span<const std::byte>> encode_stream_frame(std::span<const std::byte> head,
+                                                                     std::span<const std::byte> data, bool crc,
                                                                      std::span<std::byte> out);
+[[nodiscard]] inline Result<std::span<const std::byte>> encode_stream_frame(std::span<const std::byte> cbor, bool crc,
+                                                                            std::span<std::byte> out) {
+  return encode_stream_frame(cbor, {}, crc, out);
+}
 
 // --- Reader
 // -------------------------------------------------------------------------------------------------------------------------

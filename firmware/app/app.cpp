@@ -52,7 +52,12 @@ Wake App::poll() {
     case Mode::finished:
       break;
   }
+  const std::size_t queued = services.out.queued();
   services.out.flush();
+  // What the job waits for may have happened just now: a port that hands on what it takes at once has no progress to
+  // tell of later.
+  const bool could_go_on = services.out.queued() > 0 && services.board.uart.tx_space() > 0;
+  if (could_go_on || (step.on_transmit && services.out.queued() < queued)) step.delay_us = 0;
   return {step.delay_us, step.on_transmit || services.out.queued() > 0};
 }
 

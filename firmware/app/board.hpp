@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <span>
 
+#include "firmware/hal/camera.hpp"
 #include "firmware/hal/clock.hpp"
 #include "firmware/hal/flash.hpp"
 #include "firmware/hal/random.hpp"
@@ -30,6 +31,7 @@ struct Board {
   hal::Random& random;
   hal::System& system;
   std::span<hal::Sensor* const> sensors;  ///< 0 to kMaxSensors, in the order of AT+SENSORS?.
+  hal::Camera* camera = nullptr;          ///< Optional: AT+SNAPSHOT and AT+SNAPSHOTSTREAM.
 };
 
 }  // namespace tml::fw::app

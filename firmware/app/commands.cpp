@@ -46,8 +46,12 @@ constexpr std::array kCommands = {
     Command{"UNLINKFILE", nullptr, nullptr, unlink_file, "FILE", 1, 1, "Removes a stored sample"},
     Command{"UPLOADFILE", nullptr, nullptr, upload_file, "FILE", 1, 1, "Uploads a stored sample over WiFi"},
     Command{"SAMPLESTART", nullptr, nullptr, start_sampling, "SENSOR_NAME", 1, 1, "Records a sample, stop with b"},
-    Command{"SNAPSHOT", nullptr, snapshot_info, no_camera, "WIDTH,HEIGHT,[USEMAXRATE?(y/n)]", 2, 3, "Takes a picture"},
-    Command{"SNAPSHOTSTREAM", nullptr, nullptr, no_camera, "WIDTH,HEIGHT,[USEMAXRATE?(y/n)]", 2, 3, "Streams pictures"},
+    Command{"STREAMSTART", nullptr, nullptr, start_stream, "SENSOR_NAME,HZ,[FORM(text/frames/batch)]", 2, 3,
+            "Streams readings, stop with b"},
+    Command{"SNAPSHOT", nullptr, snapshot_info, take_snapshot, "WIDTH,HEIGHT,[USEMAXRATE?(y/n)]", 2, 3,
+            "Takes a picture"},
+    Command{"SNAPSHOTSTREAM", nullptr, nullptr, stream_snapshots, "WIDTH,HEIGHT,[USEMAXRATE?(y/n)]", 2, 3,
+            "Streams pictures, stop with b"},
     Command{"RUNIMPULSE", no_model, nullptr, nullptr, "", 0, 0, "Runs the model, stop with b"},
     Command{"RUNIMPULSEDEBUG", no_model, nullptr, no_model, "[USEMAXRATE?(y/n)]", 0, 1,
             "Runs the model with details, stop with b"},
@@ -148,7 +152,7 @@ Job* info(Machine& machine, const wire::AtRequest&) {
   line.number(std::uint64_t{services.samples.sector_count()} * hal::kFlashSectorBytes / 1024).put(" KiB free, ");
   line.number(services.samples.file_count()).put(" files\n");
   services.out.text(line.view());
-  wire::write_caps({.ranges = true, .files = true}, services.sink());
+  wire::write_caps({.ranges = true, .files = true, .streams = true}, services.sink());
   services.out.text("**********************************\n");
   return nullptr;
 }
@@ -172,11 +176,6 @@ Job* sensors(Machine& machine, const wire::AtRequest&) {
   return &machine.report;
 }
 
-Job* snapshot_info(Machine& machine, const wire::AtRequest&) {
-  machine.report.begin(wire::write_snapshot);
-  return &machine.report;
-}
-
 Job* reset(Machine& machine, const wire::AtRequest&) {
   machine.services.out.text("Restarting system...\n");
   machine.reset_wanted = true;
@@ -185,11 +184,6 @@ Job* reset(Machine& machine, const wire::AtRequest&) {
 
 Job* scan_wifi(Machine& machine, const wire::AtRequest&) {
   print_error(machine.services, "Device does not have a WiFi interface");
-  return nullptr;
-}
-
-Job* no_camera(Machine& machine, const wire::AtRequest&) {
-  print_error(machine.services, "no camera");
   return nullptr;
 }
 

@@ -13,6 +13,8 @@
 #include "firmware/app/listing.hpp"
 #include "firmware/app/readout.hpp"
 #include "firmware/app/services.hpp"
+#include "firmware/app/snapshot.hpp"
+#include "firmware/app/stream_job.hpp"
 
 namespace tml::fw::app {
 
@@ -20,16 +22,20 @@ namespace tml::fw::app {
 struct Machine {
   explicit Machine(const Board& board)
       : services(board),
-        read_out(services),
+        transfer(services),
+        read_out(services, transfer),
         hex_dump(services),
         capture(services),
         cycle(services, capture),
         file_list(services),
         file_clear(services),
         report(services),
-        help(services) {}
+        help(services),
+        snapshot(services, transfer),
+        stream(services) {}
 
   Services services;
+  Transfer transfer;
   ReadOut read_out;
   HexDump hex_dump;
   Capture capture;
@@ -38,6 +44,8 @@ struct Machine {
   FileClear file_clear;
   Report report;
   Help help;
+  Snapshot snapshot;
+  StreamJob stream;
   bool reset_wanted = false;
 };
 

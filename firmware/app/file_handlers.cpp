@@ -6,16 +6,6 @@
 namespace tml::fw::app::handlers {
 namespace {
 
-/// "y" or "n" behind the other arguments (wire reference 1.8); none means n. False: something else, and ERR was
-/// printed.
-bool read_fast_flag(Services& services, const wire::AtRequest& request, std::size_t index, bool& fast) {
-  const std::string_view flag = request.arg(index);
-  fast = flag == "y";
-  if (request.arg_count <= index || flag == "y" || flag == "n") return true;
-  print_error(services, "the last argument must be y or n");
-  return false;
-}
-
 struct Range {
   std::uint32_t start = 0;
   std::uint32_t length = 0;
@@ -51,6 +41,14 @@ void print_file_error(Services& services, std::string_view before, std::string_v
 }
 
 }  // namespace
+
+bool read_fast_flag(Services& services, const wire::AtRequest& request, std::size_t index, bool& fast) {
+  const std::string_view flag = request.arg(index);
+  fast = flag == "y";
+  if (request.arg_count <= index || flag == "y" || flag == "n") return true;
+  print_error(services, "the last argument must be y or n");
+  return false;
+}
 
 Job* list_files(Machine& machine, const wire::AtRequest&) {
   machine.file_list.begin();

@@ -8,6 +8,10 @@
 
 namespace tml::fw::app::handlers {
 
+/// "y" or "n" behind the other arguments (wire reference 1.8); none means n. False: something else, and ERR was
+/// printed.
+[[nodiscard]] bool read_fast_flag(Services& services, const wire::AtRequest& request, std::size_t index, bool& fast);
+
 // settings_handlers.cpp
 Job* read_device_id(Machine&, const wire::AtRequest&);
 Job* write_device_id(Machine&, const wire::AtRequest&);
@@ -36,16 +40,22 @@ Job* upload_file(Machine&, const wire::AtRequest&);
 Job* start_sampling(Machine&, const wire::AtRequest&);
 Job* start_cycle(Machine&, const wire::AtRequest&);
 
+// snapshot_handlers.cpp
+Job* snapshot_info(Machine&, const wire::AtRequest&);
+Job* take_snapshot(Machine&, const wire::AtRequest&);
+Job* stream_snapshots(Machine&, const wire::AtRequest&);
+
+// stream_handlers.cpp
+Job* start_stream(Machine&, const wire::AtRequest&);
+
 // commands.cpp
 Job* help(Machine&, const wire::AtRequest&);
 Job* info(Machine&, const wire::AtRequest&);
 Job* config(Machine&, const wire::AtRequest&);
 Job* device_info(Machine&, const wire::AtRequest&);
 Job* sensors(Machine&, const wire::AtRequest&);
-Job* snapshot_info(Machine&, const wire::AtRequest&);
 Job* reset(Machine&, const wire::AtRequest&);
 Job* scan_wifi(Machine&, const wire::AtRequest&);
-Job* no_camera(Machine&, const wire::AtRequest&);
 Job* no_model(Machine&, const wire::AtRequest&);
 Job* no_bootloader(Machine&, const wire::AtRequest&);
 

@@ -17,9 +17,7 @@ void ReadOut::begin(const FileInfo& file, std::uint32_t start_bytes, std::uint32
   complete_ = false;
   fast_ = fast;
   stopping_ = false;
-  waiting_ = false;
-  changed_ = false;
-  encoder_ = {};
+  transfer_.begin();
   state_ = fast ? State::announce : State::payload;
 }
 
@@ -47,46 +45,29 @@ Step ReadOut::step() {
 }
 
 Step ReadOut::announce() {
-  // A host that sees "OK" without its line end takes the rest for payload (wire reference 1.16), hence one write for
-  // both.
-  if (!services_.out.send_together("OK\r\n")) return Step::when_sent();
+  if (!transfer_.announce()) return Step::when_sent();
   state_ = State::settle_before;
   return Step::again();
 }
 
 Step ReadOut::settle(std::uint32_t baud, State next) {
-  const std::uint64_t now_us = services_.board.clock.wire_us();
-  if (!waiting_) {
-    if (!services_.out.drained()) return Step::when_sent();
-    waiting_ = true;
-    until_us_ = now_us + kPauseUs;
-  }
-  if (now_us < until_us_) return Step::after(until_us_ - now_us);
-  if (!changed_) {
-    services_.board.uart.set_baud(baud);
-    changed_ = true;
-    until_us_ = now_us + kPauseUs;
-    return Step::after(kPauseUs);
-  }
-  waiting_ = false;
-  changed_ = false;
+  const Step step = transfer_.change_rate(baud);
+  if (!step.done) return step;
   state_ = next;
   return Step::again();
 }
 
 Step ReadOut::payload() {
-  if (services_.out.room() < text_.size()) return Step::when_sent();
+  if (!transfer_.has_room()) return Step::when_sent();
   if (stopping_) return end_payload("ERR: read-out stopped");
-  const auto count = std::min<std::uint32_t>(kChunk, end_ - at_);
-  const auto bytes = std::span(bytes_).first(count);
+  const auto count = std::min<std::uint32_t>(Transfer::kChunk, end_ - at_);
+  const auto bytes = transfer_.chunk(count);
   if (!services_.samples.read(file_, at_, bytes))
     return end_payload("ERR: Failed to read from buffer: the flash does not answer");
-  const std::size_t size = encoder_.update(std::as_bytes(bytes), text_).value_or(0);
-  services_.out.raw({text_.data(), size});
+  transfer_.put(bytes);
   at_ += count;
   if (at_ < end_) return {false, 0, true};
-  const std::size_t rest = encoder_.finish(text_).value_or(0);
-  services_.out.raw({text_.data(), rest});
+  transfer_.finish();
   complete_ = true;
   return end_payload(nullptr);
 }

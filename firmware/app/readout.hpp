@@ -5,12 +5,11 @@
 // and a hex dump.
 #pragma once
 
-#include <array>
 #include <cstdint>
 
-#include "common/wire/base64.hpp"
 #include "firmware/app/job.hpp"
 #include "firmware/app/services.hpp"
+#include "firmware/app/transfer.hpp"
 
 namespace tml::fw::app {
 
@@ -18,7 +17,7 @@ namespace tml::fw::app {
 /// began at 0 or not behind the end of what read-outs of the same file have sent before it.
 class ReadOut final : public Job {
  public:
-  explicit ReadOut(Services& services) : services_(services) {}
+  ReadOut(Services& services, Transfer& transfer) : services_(services), transfer_(transfer) {}
 
   /// Sends length_bytes of the file from start_bytes on; the caller checked the range. `fast`: at the transfer rate,
   /// between two OK.
@@ -28,10 +27,6 @@ class ReadOut final : public Job {
 
  private:
   enum class State : std::uint8_t { announce, settle_before, payload, settle_after, tail, drain };
-  /// Input bytes per encoded piece: a multiple of 3, so that no piece but the last is padded (wire reference 1.10).
-  static constexpr std::size_t kChunk = 513;
-  /// Before and after each change of rate (wire reference 1.8).
-  static constexpr std::uint64_t kPauseUs = 100'000;
 
   Step announce();
   Step settle(std::uint32_t baud, State next);
@@ -41,6 +36,7 @@ class ReadOut final : public Job {
   void delivered();
 
   Services& services_;
+  Transfer& transfer_;
   FileInfo file_;
   std::uint32_t start_ = 0;
   std::uint32_t at_ = 0;
@@ -50,13 +46,7 @@ class ReadOut final : public Job {
   bool complete_ = false;             ///< The whole range went into the output.
   bool fast_ = false;
   bool stopping_ = false;
-  bool waiting_ = false;
-  bool changed_ = false;  ///< The rate was set; the second half of the pause runs.
-  std::uint64_t until_us_ = 0;
   State state_ = State::announce;
-  wire::Base64Encoder encoder_;
-  std::array<std::uint8_t, kChunk> bytes_{};
-  std::array<char, wire::base64_encoded_size(kChunk) + 4> text_{};
 };
 
 /// AT+READRAW: lines of 16 bytes, lower case (wire reference 1.7).

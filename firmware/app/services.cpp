@@ -21,6 +21,16 @@ const wire::DeviceConfig& Services::fill_report() {
     entry->max_length_s = sensor->info().max_seconds;
     for (const float hz : sensor->info().frequencies_hz) (void)entry->add_frequency(static_cast<double>(hz));
   }
+  if (board.camera != nullptr) {
+    const hal::CameraInfo& camera = board.camera->info();
+    report.has_snapshot = true;
+    report.supports_snapshot_stream = true;
+    report.color_depth = camera.depth == hal::ColourDepth::rgb ? wire::ColorDepth::rgb : wire::ColorDepth::grayscale;
+    for (const hal::CameraResolution& resolution : camera.resolutions) {
+      if (report.resolution_count == report.resolution_list.size()) break;
+      report.resolution_list[report.resolution_count++] = {resolution.width, resolution.height};
+    }
+  }
   report.wifi_ssid = from.wifi_ssid.view();
   report.wifi_password = from.wifi_password.view();
   report.wifi_security = static_cast<std::int32_t>(from.wifi_security);

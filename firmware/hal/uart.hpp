@@ -31,6 +31,9 @@ class Uart {
   /// Changes the rate for both directions. Only called when drained(). Bytes already received stay readable.
   virtual void set_baud(std::uint32_t bits_per_second) = 0;
 
+  /// Bits per second of the line as it is now; 0 = the line has no rate (USB) or the driver does not know it.
+  [[nodiscard]] virtual std::uint32_t line_rate() const { return 0; }
+
  protected:
   ~Uart() = default;
 };

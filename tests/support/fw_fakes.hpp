@@ -129,6 +129,10 @@ class FakeUart final : public hal::Uart {
   std::uint32_t baud = 115200;
   std::size_t capacity = 256;
   std::size_t in_flight = 0;  ///< Emptied by the rig between polls.
+  /// As a port without a rate: what is taken leaves within the call, apart from each third time, when the reader lags;
+  /// a full one takes nothing but has room afterwards.
+  bool hands_on_at_once = false;
+  bool rate_known = false;
 
   void feed(std::string_view text) { incoming.insert(incoming.end(), text.begin(), text.end()); }
   std::size_t read(std::span<std::uint8_t> into) override {
@@ -139,11 +143,13 @@ class FakeUart final : public hal::Uart {
   }
   std::size_t write(std::span<const std::uint8_t> bytes) override {
     const std::size_t count = std::min(bytes.size(), tx_space());
+    if (count == 0 && hands_on_at_once) in_flight = 0;
     if (count == 0) return 0;
     const std::string text(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(count));
     sent += text;
     writes.push_back({text, baud, clock_.now_us});
     in_flight += count;
+    if (hands_on_at_once) in_flight = writes.size() % 3 == 0 ? capacity : 0;
     return count;
   }
   [[nodiscard]] std::size_t tx_space() const override { return capacity - in_flight; }
@@ -153,6 +159,7 @@ class FakeUart final : public hal::Uart {
     baud = rate;
     baud_changes.emplace_back(clock_.now_us, rate);
   }
+  [[nodiscard]] std::uint32_t line_rate() const override { return rate_known ? baud : 0; }
 
  private:
   const FakeClock& clock_;
@@ -257,6 +264,7 @@ class Rig {
   FakeSensor audio{clock, {"Built-in microphone", kAudioAxes, kAudioRates, 60, hal::SampleForm::i16_audio}};
   FakeSensor slow{clock, {"Environmental", kTemperatureAxes, kSlowRates, 300, hal::SampleForm::rows}};
   std::vector<hal::Sensor*> sensors;
+  hal::Camera* camera = nullptr;
   std::unique_ptr<app::App> app;
 
   /// Power on (again): a new application over what the flash holds. Returns the banner.
@@ -269,7 +277,8 @@ class Rig {
                                                 {2 * hal::kFlashSectorBytes, sample_sectors_ * hal::kFlashSectorBytes},
                                                 random,
                                                 system,
-                                                sensors});
+                                                sensors,
+                                                camera});
     uart.sent.clear();
     uart.incoming.clear();
     uart.in_flight = 0;

@@ -114,7 +114,7 @@ Board::Board(const BoardOptions& options, const Clock& clock, OpenWatch& watch, 
       events_(events),
       state_(std::move(state)),
       id_(std::move(id)),
-      board_clock_(clock, options.speed),
+      board_clock_(clock, options.speed * (1 + options.clock_ppm * 1e-6)),
       system_(id_, options.baud_model == 0 ? kDefaultBaud : options.baud_model, options.transfer_baud),
       uart_(options.baud_model, options.faults, options.seed + options.index, clock, watch),
       schedule_(options.faults.timed),
@@ -140,13 +140,24 @@ Result<std::unique_ptr<Board>> Board::create(const BoardOptions& options, const 
   std::unique_ptr<Board> board(new Board(options, clock, watch, events, std::move(*state), std::move(*id)));
   *owner = board.get();
   board->flash_ = std::move(*flash);
-  const std::array<std::pair<SensorKind, const std::string*>, 3> sensors{
+  const std::array<std::pair<SensorKind, const std::string*>, kSensorKinds> sensors{
       {{SensorKind::accelerometer, &options.accelerometer},
        {SensorKind::microphone, &options.microphone},
-       {SensorKind::environmental, &options.environmental}}};
+       {SensorKind::environmental, &options.environmental},
+       {SensorKind::inertial, &options.inertial},
+       {SensorKind::inertial6, &options.inertial6}}};
   for (const auto& [kind, spec] : sensors) {
     Result<void> added = board->add_sensor(kind, *spec);
     if (!added) return pass(std::move(added.error()));
+  }
+  if (!options.camera.empty()) {
+    Result<void> added = board->add_camera();
+    if (!added) return pass(std::move(added.error()));
+  }
+  if (options.profile != Profile::tml) {
+    Result<void> prepared = StreamProfile::prepare(options.stream);
+    if (!prepared) return pass(std::move(prepared.error()));
+    board->make_streamer();
   }
   board->boot();
   Result<void> plugged = board->plug(false);
@@ -159,12 +170,25 @@ Result<void> Board::add_sensor(SensorKind kind, const std::string& spec) {
   Result<std::unique_ptr<SensorSource>> source =
       make_source(kind, spec, seed, [this](const Error& error) { events_.complaint(options_.index, error); });
   if (!source) return pass(std::move(source.error()));
-  const auto label = [this] { return std::string(app_->services().config.config().label.view()); };
+  const auto label = [this] { return capture_label(); };
   sensors_.push_back(std::make_unique<VirtualSensor>(
       kind, std::move(*source), board_clock_, label, [this](const VirtualSensor& sensor, const std::string& name) {
         events_.capture(options_.index, sensor.info().name, name, sensor.source().description());
       }));
   sensor_list_.push_back(sensors_.back().get());
+  return {};
+}
+
+Result<void> Board::add_camera() {
+  Result<std::unique_ptr<CameraSource>> source =
+      make_camera_source(options_.camera, options_.seed + 1000 * (options_.index + 1U),
+                         [this](const Error& error) { events_.complaint(options_.index, error); });
+  if (!source) return pass(std::move(source.error()));
+  const auto label = [this] { return std::string(app_->services().config.config().label.view()); };
+  camera_ = std::make_unique<VirtualCamera>(options_.camera_form, std::move(*source), board_clock_, label,
+                                            [this](const std::string& name, const std::string& from) {
+                                              events_.capture(options_.index, "Camera", name, from);
+                                            });
   return {};
 }
 
@@ -187,6 +211,7 @@ Result<void> Board::plug(bool again) {
                                  .state = state_.path().string(),
                                  .seed = options_.seed,
                                  .baud_model = options_.baud_model,
+                                 .profile = profile_name(options_.profile),
                                  .replugged = again});
   return {};
 }
@@ -196,10 +221,29 @@ void Board::unplug() {
   uart_.unplug();
 }
 
+std::string Board::capture_label() const {
+  return app_ ? std::string(app_->services().config.config().label.view()) : std::string();
+}
+
+void Board::make_streamer() {
+  const std::uint64_t seed = options_.seed + 1000 * (options_.index + 1U);
+  streamer_ = std::make_unique<StreamProfile>(
+      options_.stream, options_.faults.readings, seed,
+      StreamProfile::Wiring{.board = options_.index,
+                            .alone = options_.alone,
+                            .sensor = *sensors_[static_cast<std::size_t>(options_.stream.sensor)],
+                            .clock = board_clock_,
+                            .uart = uart_,
+                            .events = events_});
+}
+
 void Board::boot() {
   app_.reset();
   for (const auto& sensor : sensors_) sensor->stop();
+  if (camera_) camera_->stop();
   uart_.reset();
+  app_due_ = nanoseconds(0);
+  if (streamer_) return streamer_->power_up(clock_.steady());
   const std::uint32_t size = flash_->size_bytes();
   const std::uint32_t sample_start = size / kSampleStart;
   app_ = std::make_unique<app::App>(app::Board{.uart = uart_,
@@ -209,7 +253,8 @@ void Board::boot() {
                                                .sample_region = {sample_start, size - sample_start},
                                                .random = random_,
                                                .system = system_,
-                                               .sensors = sensor_list_});
+                                               .sensors = sensor_list_,
+                                               .camera = camera_.get()});
   app_->start();
   const app::FileInfo* const newest = app_->services().samples.newest();
   newest_file_ = newest == nullptr ? 0 : newest->number;
@@ -243,6 +288,10 @@ void Board::run_faults(nanoseconds now) {
 }
 
 void Board::poll_app(nanoseconds now) {
+  if (streamer_) {
+    app_due_ = streamer_->poll(now);
+    return;
+  }
   const app::Wake wake = app_->poll();
   if (app_->finished()) {
     boot();
@@ -263,6 +312,7 @@ nanoseconds Board::step() {
   run_faults(now);
   for (int i = 0; i < kMaxPasses; ++i) {
     const bool moved = uart_.service(now);
+    if (streamer_ && streamer_->host_came()) app_due_ = now;
     if (!moved && app_due_ > now) break;
     poll_app(now);
   }
@@ -283,6 +333,9 @@ nanoseconds Board::report_changes(nanoseconds now) {
   return FaultSchedule::kNever;
 }
 
-void Board::report_end() { events_.counters(options_.index, line(), flash_->wear()); }
+void Board::report_end() {
+  if (streamer_) streamer_->end_session();
+  events_.counters(options_.index, line(), flash_->wear());
+}
 
 }  // namespace tml::fw::native

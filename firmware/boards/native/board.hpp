@@ -22,6 +22,8 @@
 #include "firmware/boards/native/flash_file.hpp"
 #include "firmware/boards/native/pty.hpp"
 #include "firmware/boards/native/pty_uart.hpp"
+#include "firmware/boards/native/stream_profile.hpp"
+#include "firmware/boards/native/virtual_camera.hpp"
 #include "firmware/boards/native/virtual_sensor.hpp"
 
 namespace tml::fw::native {
@@ -37,11 +39,19 @@ struct BoardOptions {
   std::uint32_t transfer_baud = kDefaultBaud;
   std::uint32_t flash_bytes = 16U << 20U;
   double speed = 1;
+  double clock_ppm = 0;  ///< The device's clock is this much fast.
   std::uint64_t seed = 0;
   FaultPlan faults;
   std::string accelerometer = "synth:auto";  ///< "synth:PATTERN" or "replay:PATH", as --sensor takes it.
   std::string microphone = "synth:auto";
   std::string environmental = "synth:auto";
+  std::string inertial = "synth:auto";
+  std::string inertial6 = "synth:auto";
+  Profile profile = Profile::tml;
+  StreamOptions stream;  ///< Of the profiles that stream.
+  bool alone = true;     ///< The only board of the process.
+  std::string camera;    ///< As above, of camera_source.hpp; empty: the board has no camera.
+  CameraForm camera_form = CameraForm::rgb;
 };
 
 /// A folder that is removed with its content on destruction when it is temporary.
@@ -88,9 +98,13 @@ class Board {
   Board(const BoardOptions& options, const Clock& clock, OpenWatch& watch, Events& events, StateFolder state,
         std::string id);
   [[nodiscard]] Result<void> add_sensor(SensorKind kind, const std::string& spec);
+  [[nodiscard]] Result<void> add_camera();
   [[nodiscard]] Result<void> plug(bool again);
   void unplug();
   void boot();
+  void make_streamer();
+  /// Of the sample that AT+SAMPLESETTINGS has set; empty when there is no such firmware.
+  [[nodiscard]] std::string capture_label() const;
   void run_faults(std::chrono::nanoseconds now);
   void poll_app(std::chrono::nanoseconds now);
   /// When it has something to report later.
@@ -112,7 +126,9 @@ class Board {
   FaultSchedule schedule_;
   std::vector<std::unique_ptr<VirtualSensor>> sensors_;
   std::vector<hal::Sensor*> sensor_list_;
-  std::unique_ptr<app::App> app_;
+  std::unique_ptr<VirtualCamera> camera_;
+  std::unique_ptr<app::App> app_;            // the profile tml
+  std::unique_ptr<StreamProfile> streamer_;  // the others
   std::chrono::nanoseconds started_;
   std::chrono::nanoseconds app_due_{0};
   std::chrono::nanoseconds replug_at_ = FaultSchedule::kNever;

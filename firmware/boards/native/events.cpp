@@ -65,15 +65,11 @@ void Events::put(const std::string& json, const std::string& text, bool importan
 }
 
 void Events::ready(unsigned board, const Ready& ready) {
-  Json out{{"event", "ready"},
-           {"board", board},
-           {"pty", ready.pty},
-           {"link", ready.link},
-           {"id", ready.id},
-           {"state", ready.state},
-           {"seed", ready.seed},
-           {"baud_model", ready.baud_model},
-           {"replugged", ready.replugged}};
+  Json out{{"event", "ready"},         {"board", board},
+           {"pty", ready.pty},         {"link", ready.link},
+           {"id", ready.id},           {"state", ready.state},
+           {"seed", ready.seed},       {"baud_model", ready.baud_model},
+           {"profile", ready.profile}, {"replugged", ready.replugged}};
   put(dump(out),
       "board " + std::to_string(board) + " (" + ready.id + ") is on " +
           (ready.link.empty() ? ready.pty : ready.link + " -> " + ready.pty),
@@ -89,6 +85,18 @@ void Events::capture(unsigned board, std::string_view sensor, std::string_view l
 void Events::sample(unsigned board, std::string_view file, std::uint64_t size_bytes) {
   Json out{{"event", "sample"}, {"board", board}, {"file", file}, {"size_bytes", size_bytes}};
   put(dump(out), "stored " + std::string(file) + ", " + std::to_string(size_bytes) + " bytes", false);
+}
+
+void Events::stream(std::string_view event, unsigned board, const StreamSession& session, std::size_t max_ranges) {
+  std::string text = event == "stream" ? "streaming from " : "streamed from ";
+  if (event == "stream_dropping") text = "the host reads too slowly: dropping readings from ";
+  text += session.sensor + " as " + session.form;
+  if (event == "stream_end") {
+    text += ": taken " + std::to_string(session.taken) + ", sent " + std::to_string(session.sent) + ", lost " +
+            std::to_string(session.lost.readings()) + ", damaged " + std::to_string(session.damaged.readings()) +
+            ", dropped " + std::to_string(session.dropped.readings());
+  }
+  put(stream_json(event, board, session, max_ranges), text, false);
 }
 
 void Events::fault(unsigned board, FaultSchedule::Event event) {

@@ -13,6 +13,7 @@
 #include "firmware/boards/native/fault.hpp"
 #include "firmware/boards/native/flash_file.hpp"
 #include "firmware/boards/native/pty_uart.hpp"
+#include "firmware/boards/native/stream_truth.hpp"
 
 namespace tml::fw::native {
 
@@ -31,6 +32,7 @@ class Events {
     std::string state;
     std::uint64_t seed = 0;
     std::uint32_t baud_model = 0;
+    std::string_view profile = "tml";
     bool replugged = false;
   };
   struct Line {
@@ -42,6 +44,9 @@ class Events {
   void ready(unsigned board, const Ready& ready);
   void capture(unsigned board, std::string_view sensor, std::string_view label, std::string_view source);
   void sample(unsigned board, std::string_view file, std::uint64_t size_bytes);
+  /// `event` is "stream" when a session begins, "stream_dropping" when it drops a reading for the first time,
+  /// "stream_end" with the account of it; see stream_json().
+  void stream(std::string_view event, unsigned board, const StreamSession& session, std::size_t max_ranges);
   void fault(unsigned board, FaultSchedule::Event event);
   void restart(unsigned board, std::string_view reason);
   void complaint(unsigned board, const Error& error);

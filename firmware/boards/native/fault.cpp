@@ -4,7 +4,6 @@
 
 #include <charconv>
 #include <cmath>
-#include <optional>
 #include <string>
 #include <utility>
 
@@ -33,7 +32,79 @@ std::optional<double> probability(std::string_view text) {
   return value && *value >= 0 && *value <= 1 ? value : std::nullopt;
 }
 
-std::optional<nanoseconds> duration(std::string_view text) {
+std::pair<std::string_view, std::string_view> cut(std::string_view text, char at) {
+  const std::size_t split = text.find(at);
+  if (split == std::string_view::npos) return {text, {}};
+  return {text.substr(0, split), text.substr(split + 1)};
+}
+
+constexpr const char* kDurationHint = "expected a duration such as 20s, 50ms, 300us or 2min";
+
+Result<TimedFault> timed_fault(std::string_view item, TimedFault::Kind kind, std::string_view value) {
+  TimedFault fault;
+  fault.kind = kind;
+  const auto [when, rest] = cut(value, ':');
+  if (when != "at" && when != "every") return bad(item, "expected at:TIME or every:TIME");
+  const auto [time_text, down_text] = cut(rest, ':');
+  const std::optional<nanoseconds> time = parse_duration(time_text);
+  if (!time) return bad(item, kDurationHint);
+  if (when == "every" && *time <= nanoseconds(0)) return bad(item, "a period must be longer than 0");
+  fault.first = *time;
+  if (when == "every") fault.period = *time;
+  if (kind == TimedFault::Kind::unplug) {
+    const std::optional<nanoseconds> down = parse_duration(down_text);
+    if (!down) return bad(item, "unplug needs WHEN:TIME:DURATION, how long it stays unplugged");
+    if (fault.period > nanoseconds(0) && *down >= fault.period)
+      return bad(item, "unplugged for longer than the period");
+    fault.down = *down;
+  } else if (rest.find(':') != std::string_view::npos) {
+    return bad(item, "reset takes only a time");
+  }
+  return fault;
+}
+
+Result<void> byte_fault(std::string_view item, std::string_view name, std::string_view value, ByteFaults& faults) {
+  const auto [chance_text, time_text] = cut(value, ':');
+  const std::optional<double> chance = probability(chance_text);
+  if (!chance) return bad(item, "expected a probability from 0 to 1");
+  if (name == "delay") {
+    const std::optional<nanoseconds> time = parse_duration(time_text);
+    if (!time) return bad(item, kDurationHint);
+    faults.delay = *chance;
+    faults.delay_for = *time;
+    return {};
+  }
+  if (value.find(':') != std::string_view::npos) return bad(item, "only a probability goes here");
+  if (name == "drop") {
+    faults.drop = *chance;
+  } else if (name == "corrupt") {
+    faults.corrupt = *chance;
+  } else {
+    faults.dup = *chance;
+  }
+  return {};
+}
+
+Result<void> reading_fault(std::string_view item, std::string_view name, std::string_view value,
+                           ReadingFaults& faults) {
+  const auto [chance_text, time_text] = cut(value, ':');
+  const std::optional<double> chance = probability(chance_text);
+  if (!chance) return bad(item, "expected a probability from 0 to 1");
+  if (name == "stall") {
+    const std::optional<nanoseconds> time = parse_duration(time_text);
+    if (!time) return bad(item, kDurationHint);
+    faults.stall = *chance;
+    faults.stall_for = *time;
+    return {};
+  }
+  if (value.find(':') != std::string_view::npos) return bad(item, "only a probability goes here");
+  (name == "lose-line" ? faults.lose : faults.bad) = *chance;
+  return {};
+}
+
+}  // namespace
+
+std::optional<nanoseconds> parse_duration(std::string_view text) {
   const std::size_t unit_at = text.find_first_of("umsi");
   if (unit_at == std::string_view::npos) return std::nullopt;
   const std::optional<double> value = number(text.substr(0, unit_at));
@@ -52,61 +123,6 @@ std::optional<nanoseconds> duration(std::string_view text) {
   return nanoseconds(static_cast<nanoseconds::rep>(std::llround(*value * seconds * 1e9)));
 }
 
-std::pair<std::string_view, std::string_view> cut(std::string_view text, char at) {
-  const std::size_t split = text.find(at);
-  if (split == std::string_view::npos) return {text, {}};
-  return {text.substr(0, split), text.substr(split + 1)};
-}
-
-constexpr const char* kDurationHint = "expected a duration such as 20s, 50ms, 300us or 2min";
-
-Result<TimedFault> timed_fault(std::string_view item, TimedFault::Kind kind, std::string_view value) {
-  TimedFault fault;
-  fault.kind = kind;
-  const auto [when, rest] = cut(value, ':');
-  if (when != "at" && when != "every") return bad(item, "expected at:TIME or every:TIME");
-  const auto [time_text, down_text] = cut(rest, ':');
-  const std::optional<nanoseconds> time = duration(time_text);
-  if (!time) return bad(item, kDurationHint);
-  if (when == "every" && *time <= nanoseconds(0)) return bad(item, "a period must be longer than 0");
-  fault.first = *time;
-  if (when == "every") fault.period = *time;
-  if (kind == TimedFault::Kind::unplug) {
-    const std::optional<nanoseconds> down = duration(down_text);
-    if (!down) return bad(item, "unplug needs WHEN:TIME:DURATION, how long it stays unplugged");
-    if (fault.period > nanoseconds(0) && *down >= fault.period)
-      return bad(item, "unplugged for longer than the period");
-    fault.down = *down;
-  } else if (rest.find(':') != std::string_view::npos) {
-    return bad(item, "reset takes only a time");
-  }
-  return fault;
-}
-
-Result<void> byte_fault(std::string_view item, std::string_view name, std::string_view value, ByteFaults& faults) {
-  const auto [chance_text, time_text] = cut(value, ':');
-  const std::optional<double> chance = probability(chance_text);
-  if (!chance) return bad(item, "expected a probability from 0 to 1");
-  if (name == "delay") {
-    const std::optional<nanoseconds> time = duration(time_text);
-    if (!time) return bad(item, kDurationHint);
-    faults.delay = *chance;
-    faults.delay_for = *time;
-    return {};
-  }
-  if (value.find(':') != std::string_view::npos) return bad(item, "only a probability goes here");
-  if (name == "drop") {
-    faults.drop = *chance;
-  } else if (name == "corrupt") {
-    faults.corrupt = *chance;
-  } else {
-    faults.dup = *chance;
-  }
-  return {};
-}
-
-}  // namespace
-
 Result<FaultPlan> parse_fault_spec(std::string_view spec) {
   FaultPlan plan;
   while (true) {
@@ -121,6 +137,9 @@ Result<FaultPlan> parse_fault_spec(std::string_view spec) {
       Result<void> read = byte_fault(item, name, value, rx_only ? plan.rx : plan.tx);
       if (read && !tx_only && !rx_only) read = byte_fault(item, name, value, plan.rx);
       if (!read) return pass(std::move(read.error()));
+    } else if ((name == "lose-line" || name == "bad-line" || name == "stall") && !tx_only && !rx_only) {
+      Result<void> read = reading_fault(item, name, value, plan.readings);
+      if (!read) return pass(std::move(read.error()));
     } else if ((name == "unplug" || name == "reset") && !tx_only && !rx_only) {
       const auto kind = name == "unplug" ? TimedFault::Kind::unplug : TimedFault::Kind::reset;
       Result<TimedFault> fault = timed_fault(item, kind, value);
@@ -128,8 +147,10 @@ Result<FaultPlan> parse_fault_spec(std::string_view spec) {
       if (plan.timed.size() == kMaxTimedFaults) return bad(item, "more than 32 timed faults");
       plan.timed.push_back(*fault);
     } else {
-      return bad(item,
-                 "unknown fault; there are drop, corrupt, dup, delay (each also with tx. or rx.), unplug and reset");
+      return bad(
+          item,
+          "unknown fault; there are drop, corrupt, dup, delay (each also with tx. or rx.), lose-line, bad-line, stall, "
+          "unplug and reset");
     }
     if (comma == std::string_view::npos) return plan;
     spec.remove_prefix(comma + 1);

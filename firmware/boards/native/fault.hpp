@@ -7,6 +7,8 @@
 //   SPEC     = item *("," item)
 //   item     = [("tx." / "rx.")] ("drop" / "corrupt" / "dup") "=" PROBABILITY
 //            / [("tx." / "rx.")] "delay" "=" PROBABILITY ":" DURATION
+//            / ("lose-line" / "bad-line") "=" PROBABILITY
+//            / "stall" "=" PROBABILITY ":" DURATION
 //            / "unplug" "=" WHEN ":" DURATION
 //            / "reset" "=" WHEN
 //   WHEN     = ("at:" / "every:") DURATION
@@ -16,6 +18,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -34,6 +37,15 @@ struct ByteFaults {
   std::chrono::nanoseconds delay_for{0};
 };
 
+/// Of a board that streams from power-up (stream_profile.hpp). Probabilities per line or frame, each in [0, 1].
+struct ReadingFaults {
+  double lose = 0;   ///< It is not sent; its readings keep their numbers.
+  double bad = 0;    ///< One byte of it is damaged, not its end.
+  double stall = 0;  ///< Behind it the output pauses for stall_for while sampling goes on.
+  std::chrono::nanoseconds stall_for{0};
+  [[nodiscard]] bool any() const { return lose > 0 || bad > 0 || stall > 0; }
+};
+
 struct TimedFault {
   enum class Kind : std::uint8_t { unplug, reset };
   Kind kind = Kind::reset;
@@ -45,8 +57,12 @@ struct TimedFault {
 struct FaultPlan {
   ByteFaults tx;  ///< Board to host.
   ByteFaults rx;  ///< Host to board.
+  ReadingFaults readings;
   std::vector<TimedFault> timed;
 };
+
+/// "20s", "50ms", "300us", "2min"; nothing for anything else, and beyond a year.
+[[nodiscard]] std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text);
 
 /// Errc::usage naming the item that is wrong and what would be right.
 [[nodiscard]] Result<FaultPlan> parse_fault_spec(std::string_view spec);

@@ -7,6 +7,7 @@
 
 #include "common/base/random.hpp"
 #include "common/base/version.hpp"
+#include "firmware/boards/native/stream_options.hpp"
 
 namespace tml::fw::native {
 namespace {
@@ -21,29 +22,39 @@ struct Raw {
   std::vector<std::string> sensors;
   std::vector<std::string> models;
   std::string faults;
-  std::string profile = "tml";
+  StreamFlags stream;
+  std::string camera;
   unsigned flash_mib = 16;
   std::optional<std::uint64_t> seed;
 };
 
 Result<void> apply_sensor(const std::string& text, BoardOptions& board) {
   const std::size_t equals = text.find('=');
+  if (text.starts_with("camera=")) {
+    board.camera = text.substr(equals + 1);
+    if (!board.camera.empty()) return {};
+  }
   const std::optional<SensorKind> kind = sensor_kind(std::string_view(text).substr(0, equals));
   if (equals == std::string::npos || !kind) {
     return fail(
         Errc::usage, "--sensor: no such sensor", "'" + text + "'",
-        "Use NAME=replay:FILE_OR_DIR or NAME=synth:PATTERN with the name accelerometer, microphone or environmental");
+        "Use NAME=replay:FILE_OR_DIR or NAME=synth:PATTERN with the name accelerometer, microphone, environmental, "
+        "inertial, inertial6 or camera");
   }
   const std::string spec = text.substr(equals + 1);
   if (*kind == SensorKind::accelerometer) board.accelerometer = spec;
   if (*kind == SensorKind::microphone) board.microphone = spec;
   if (*kind == SensorKind::environmental) board.environmental = spec;
+  if (*kind == SensorKind::inertial) board.inertial = spec;
+  if (*kind == SensorKind::inertial6) board.inertial6 = spec;
   return {};
 }
 
 Result<void> apply(const Raw& raw, Options& options) {
-  if (raw.profile != "tml") {
-    return fail(Errc::usage, "--profile: this version plays only the profile tml", "'" + raw.profile + "'");
+  if (!raw.camera.empty()) {
+    if (options.board.camera.empty()) options.board.camera = "synth:auto";
+    if (raw.camera == "grayscale") options.board.camera_form = CameraForm::grayscale;
+    if (raw.camera == "jpeg") options.board.camera_form = CameraForm::jpeg;
   }
   if (!raw.models.empty()) {
     return fail(Errc::usage, "--model: the firmware has no model slots yet", "'" + raw.models.front() + "'",
@@ -65,6 +76,8 @@ Result<void> apply(const Raw& raw, Options& options) {
     if (!plan) return pass(std::move(plan.error()));
     options.board.faults = std::move(*plan);
   }
+  Result<void> streaming = apply_stream_flags(raw.stream, options.board);
+  if (!streaming) return streaming;
   options.board.flash_bytes = raw.flash_mib << 20U;
   options.board.seed = raw.seed ? *raw.seed : system_random().next_u64() >> 32U;
   return {};
@@ -84,9 +97,13 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
       ->type_name("DIR");
   app.add_option(
          "--sensor", raw.sensors,
-         "NAME=replay:FILE_OR_DIR[@HZ] or NAME=synth:PATTERN; NAME is accelerometer, microphone or environmental")
+         "NAME=replay:FILE_OR_DIR[@HZ] or NAME=synth:PATTERN; NAME is accelerometer, microphone, environmental, "
+         "inertial, inertial6 or camera")
       ->type_name("SPEC")
       ->allow_extra_args(false);
+  app.add_option("--camera", raw.camera, "Give the board a camera that sends rgb (default), grayscale or jpeg")
+      ->type_name("FORM")
+      ->check(CLI::IsMember({"rgb", "grayscale", "jpeg"}));
   app.add_option("--baud-model", options.board.baud_model, "Behave as a UART of this rate; 0 = as USB, no model")
       ->type_name("BAUD")
       ->check(CLI::Range(std::uint32_t{0}, kMaxBaud));
@@ -108,7 +125,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   app.add_option("--count", options.count, "Boards in this process; link and state get the suffixes -0, -1 ...")
       ->type_name("N")
       ->check(CLI::Range(1U, kMaxBoards));
-  app.add_option("--profile", raw.profile, "Which board it plays; tml is the only one")->type_name("NAME");
+  add_stream_flags(app, raw.stream, options.board);
   app.add_option("--model", raw.models, "SLOT=FILE; not in this version")->type_name("SPEC")->allow_extra_args(false);
   app.add_option("--synthesise", options.synthesise, "Write a folder of generated recordings and end")
       ->type_name("DIR");
@@ -137,6 +154,8 @@ BoardOptions board_options(const Options& options, unsigned index) {
   const std::string suffix = "-" + std::to_string(index);
   if (!out.link.empty()) out.link += suffix;
   if (!out.state.empty()) out.state += suffix;
+  if (!out.stream.truth.empty()) out.stream.truth += suffix;
+  out.alone = false;
   return out;
 }
 

@@ -74,11 +74,15 @@ bool Pty::probe_hosts() {
 
 void Pty::reset_slave() {
   ::ioctl(slave_.get(), TIOCNXCL);
+  flush();
+  make_raw(slave_.get(), false);
+}
+
+void Pty::flush() {
   // The master's output flush empties the kernel's buffers between the two ends, the slave's input flush the line
   // discipline.
   ::tcflush(master_.get(), TCOFLUSH);
   ::tcflush(slave_.get(), TCIFLUSH);
-  make_raw(slave_.get(), false);
 }
 
 Result<PtyLink> PtyLink::create(const std::filesystem::path& path, const std::string& target) {

@@ -46,6 +46,8 @@ class Pty {
   /// Forgets what the host has not read, an exclusive lock that it left, and puts the slave back to raw mode: what the
   /// last close does to a real port.
   void reset_slave();
+  /// Forgets what either end has not read.
+  void flush();
 
  private:
   UniqueFd master_;

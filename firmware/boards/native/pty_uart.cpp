@@ -16,6 +16,8 @@ using std::chrono::nanoseconds;
 // little.
 constexpr nanoseconds kTick = std::chrono::milliseconds(1);
 
+constexpr nanoseconds kRecheck = std::chrono::milliseconds(50);
+
 constexpr std::uint64_t kTxSalt = 0x7478;
 constexpr std::uint64_t kRxSalt = 0x7278;
 constexpr std::uint64_t kNoiseSalt = 0x6E6F697365;
@@ -53,6 +55,12 @@ void PtyUart::reset() {
   rx_.clear();
   tx_timer_.set_rate(start_rate_);
   rx_timer_.set_rate(start_rate_);
+}
+
+void PtyUart::restart_line() {
+  reset();
+  out_.clear();
+  if (pty_) pty_->flush();
 }
 
 bool PtyUart::rates_differ() const {
@@ -154,15 +162,27 @@ void PtyUart::probe_hosts() {
   if (!open) pty_->reset_slave();
 }
 
+void PtyUart::watch_hosts(nanoseconds now) {
+  const bool left = pty_ && watch_.take_close(watch_id_);
+  if (left || (pty_ && now >= recheck_at_)) {
+    probe_hosts();
+    // One that came while this looked away has not been seen.
+    recheck_at_ = left && !host_open() ? now + kRecheck : nanoseconds::max();
+  }
+  const bool open = host_open();
+  if (open && (left || !host_was_open_)) ++host_visits_;
+  host_was_open_ = open;
+}
+
 bool PtyUart::service(nanoseconds now) {
-  if (pty_ && watch_.take_close(watch_id_)) probe_hosts();
+  watch_hosts(now);
   bool moved = collect_from_host();
   moved = deliver_to_app(now) || moved;
   return send_to_host(now) || moved;
 }
 
 nanoseconds PtyUart::next_due(nanoseconds now) const {
-  nanoseconds next = nanoseconds::max();
+  nanoseconds next = pty_ ? recheck_at_ : nanoseconds::max();
   const auto consider = [now, &next](const LineTimer& timer, std::size_t queued) {
     if (queued == 0) return;
     // All of it if that is soon, else in ticks; never before the first byte is through. In arrears: when there is

@@ -50,9 +50,16 @@ class PtyUart final : public hal::Uart {
   void plug(Pty pty);
   void unplug();
   [[nodiscard]] bool plugged() const { return pty_.has_value(); }
+  /// A host has the port open, as far as the watch knows.
+  [[nodiscard]] bool host_open() const { return pty_.has_value() && watch_.open(watch_id_); }
+  /// How many times a host has come, as of the last service(). A close that leaves the port open counts as one that
+  /// left and one that came: the kernel does not tell it from a visitor beside another host.
+  [[nodiscard]] std::uint64_t host_visits() const { return host_visits_; }
 
   /// A reset board has its start-up rate and empty buffers.
   void reset();
+  /// As reset(), and what the host has not read is gone too.
+  void restart_line();
 
   /// Moves bytes between host, line and application as far as `now` allows. True when anything moved.
   bool service(std::chrono::nanoseconds now);
@@ -73,6 +80,7 @@ class PtyUart final : public hal::Uart {
   [[nodiscard]] std::size_t tx_space() const override { return kTxFifoBytes - tx_.size(); }
   [[nodiscard]] bool drained() const override { return tx_.empty() && out_.empty(); }
   void set_baud(std::uint32_t bits_per_second) override;
+  [[nodiscard]] std::uint32_t line_rate() const override { return tx_timer_.rate(); }
 
  private:
   struct Incoming {
@@ -83,6 +91,7 @@ class PtyUart final : public hal::Uart {
   [[nodiscard]] bool rates_differ() const;
   std::uint8_t noise();
   void probe_hosts();
+  void watch_hosts(std::chrono::nanoseconds now);
   bool collect_from_host();
   bool deliver_to_app(std::chrono::nanoseconds now);
   bool send_to_host(std::chrono::nanoseconds now);
@@ -92,6 +101,9 @@ class PtyUart final : public hal::Uart {
   const Clock& clock_;
   OpenWatch& watch_;
   OpenWatch::Id watch_id_ = -1;
+  bool host_was_open_ = false;
+  std::chrono::nanoseconds recheck_at_ = std::chrono::nanoseconds::max();
+  std::uint64_t host_visits_ = 0;
   std::optional<Pty> pty_;
   LineTimer tx_timer_;
   LineTimer rx_timer_;

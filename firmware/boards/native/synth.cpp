@@ -13,6 +13,9 @@ namespace {
 
 constexpr double kTurn = 2 * std::numbers::pi;
 constexpr double kGravity = 9.80665;
+// The earth's field in middle latitudes, uT: its level part and the part that points down.
+constexpr double kFieldLevel = 20;
+constexpr double kFieldDown = 44;
 constexpr std::array<std::string_view, 6> kMotions{"idle", "wave", "circle", "updown", "flick", "shake"};
 constexpr std::array<std::string_view, 5> kSounds{"noise", "silence", "tone", "yes", "no"};
 constexpr std::array<std::string_view, 3> kClimates{"drift", "heating", "steady"};
@@ -33,6 +36,8 @@ double bump(double t, double begin, double end) {
 std::span<const std::string_view> synth_patterns(SensorKind kind) {
   switch (kind) {
     case SensorKind::accelerometer:
+    case SensorKind::inertial:
+    case SensorKind::inertial6:
       return kMotions;
     case SensorKind::microphone:
       return kSounds;
@@ -82,6 +87,10 @@ void SynthSource::next(std::span<float> row) {
     case SensorKind::environmental:
       environmental(t, row);
       break;
+    case SensorKind::inertial:
+    case SensorKind::inertial6:
+      inertial(t, row);
+      break;
   }
 }
 
@@ -116,6 +125,28 @@ void SynthSource::accelerometer(double t, std::span<float> row) {
   const std::array<double, 3> values{x, y, z};
   for (std::size_t i = 0; i < row.size() && i < values.size(); ++i) {
     row[i] = static_cast<float>(values[i] + noise * gauss());
+  }
+}
+
+// The accelerometer's motions; the turn that goes with them, and the field of the earth seen from the turned board.
+void SynthSource::inertial(double t, std::span<float> row) {
+  accelerometer(t, row.first(3));
+  double pace = 0;
+  if (playing_ == "wave") pace = 1.6;
+  if (playing_ == "circle") pace = 1.1;
+  if (playing_ == "updown") pace = 1.4;
+  if (playing_ == "flick") pace = 1 / 0.9;
+  if (playing_ == "shake") pace = 5.5;
+  const double swing = pace == 0 ? 0 : 25 * strength_;  // degrees
+  const double turn = kTurn * pace * tempo_;
+  const double angle = swing * std::sin(turn * t + phase_);
+  const double speed = swing * turn * std::cos(turn * t + phase_);
+  const double heading = phase_ + angle / 360 * kTurn;
+  const std::array<double, 6> values{
+      0.2 * speed, 0.1 * speed, speed, kFieldLevel * std::cos(heading), -kFieldLevel * std::sin(heading), -kFieldDown};
+  for (std::size_t i = 3; i < row.size(); ++i) {
+    const double noise = i < 6 ? 0.15 : 0.4;
+    row[i] = static_cast<float>(values[i - 3] + noise * gauss());
   }
 }
 

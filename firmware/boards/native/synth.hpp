@@ -7,6 +7,7 @@
 // degrees, another phase and noise. The same seed gives the same sequence of captures.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -17,7 +18,8 @@
 
 namespace tml::fw::native {
 
-enum class SensorKind : std::uint8_t { accelerometer, microphone, environmental };
+enum class SensorKind : std::uint8_t { accelerometer, microphone, environmental, inertial, inertial6 };
+inline constexpr std::size_t kSensorKinds = 5;
 
 /// The patterns that a sensor has; the first is what `auto` plays for a label that names none of them.
 [[nodiscard]] std::span<const std::string_view> synth_patterns(SensorKind kind);
@@ -35,6 +37,7 @@ class SynthSource final : public SensorSource {
   void accelerometer(double t, std::span<float> row);
   float microphone(double t);
   void environmental(double t, std::span<float> row);
+  void inertial(double t, std::span<float> row);
   double gauss();
 
   SensorKind kind_;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The TML authors
 //
-// The three sensors of the virtual board. Readings become due by the board's device clock and are made when they are
+// The sensors of the virtual board. Readings become due by the board's device clock and are made when they are
 // fetched, so that the driver's buffer is as deep as it needs to be: a busy machine delays readings, it never loses
 // one.
 #pragma once
@@ -22,7 +22,7 @@ namespace tml::fw::native {
 
 [[nodiscard]] const hal::SensorInfo& sensor_info(SensorKind kind);
 
-/// "accelerometer", "Built-in accelerometer", "microphone", "environmental"... in any case.
+/// "accelerometer", "Built-in accelerometer", "microphone", "environmental", "inertial", "inertial6"... in any case.
 [[nodiscard]] std::optional<SensorKind> sensor_kind(std::string_view name);
 
 class VirtualSensor final : public hal::Sensor {

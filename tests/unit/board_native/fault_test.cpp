@@ -34,6 +34,24 @@ TEST(FaultSpec, ReadsEveryKindOfItem) {
   EXPECT_EQ(plan->timed[2].period, 2min);
 }
 
+TEST(FaultSpec, FaultsOfReadingsAreThoseOfLinesAndFrames) {
+  const auto plan = parse_fault_spec("lose-line=0.25,bad-line=1e-3,stall=0.5:40ms");
+  ASSERT_TRUE(plan) << plan.error().message();
+  EXPECT_TRUE(plan->readings.any());
+  EXPECT_DOUBLE_EQ(plan->readings.lose, 0.25);
+  EXPECT_DOUBLE_EQ(plan->readings.bad, 1e-3);
+  EXPECT_DOUBLE_EQ(plan->readings.stall, 0.5);
+  EXPECT_EQ(plan->readings.stall_for, 40ms);
+  EXPECT_FALSE(parse_fault_spec("drop=0.1")->readings.any());
+}
+
+TEST(Duration, Units) {
+  EXPECT_EQ(parse_duration("1.5s"), 1500ms);
+  EXPECT_EQ(parse_duration("300us"), 300us);
+  EXPECT_EQ(parse_duration("2min"), 120s);
+  for (const char* const bad : {"", "5", "s", "-1s", "1h", "1 s", "9e9min"}) EXPECT_FALSE(parse_duration(bad)) << bad;
+}
+
 TEST(FaultSpec, NamesTheItemThatIsWrong) {
   for (const auto& [spec, token, reason] : std::vector<std::tuple<std::string, std::string, std::string>>{
            {"drop=0.1,explode=1", "explode=1", "unknown fault"},
@@ -50,6 +68,10 @@ TEST(FaultSpec, NamesTheItemThatIsWrong) {
            {"unplug=sometimes:5s:1s", "unplug=sometimes:5s:1s", "at:TIME"},
            {"reset=every:0s", "reset=every:0s", "longer than 0"},
            {"reset=at:5s:1s", "reset=at:5s:1s", "only a time"},
+           {"lose-line=2", "lose-line=2", "probability"},
+           {"bad-line=0.1:5ms", "bad-line=0.1:5ms", "only a probability"},
+           {"stall=0.1", "stall=0.1", "duration"},
+           {"tx.stall=0.1:5ms", "tx.stall=0.1:5ms", "unknown fault"},
            {"tx.reset=at:5s", "tx.reset=at:5s", "unknown fault"}}) {
     const auto plan = parse_fault_spec(spec);
     ASSERT_FALSE(plan) << spec;

@@ -32,6 +32,19 @@ TEST(Options, Defaults) {
   EXPECT_EQ(line.options.board.accelerometer, "synth:auto");
 }
 
+TEST(Options, ACameraComesOnRequestOnly) {
+  EXPECT_EQ(parse({}).options.board.camera, "");
+  EXPECT_EQ(parse({"--sensor", "camera=replay:/p"}).options.board.camera, "replay:/p");
+  const CommandLine gray = parse({"--camera", "grayscale"});
+  EXPECT_EQ(gray.options.board.camera, "synth:auto");
+  EXPECT_EQ(gray.options.board.camera_form, CameraForm::grayscale);
+  const CommandLine jpeg = parse({"--camera", "jpeg", "--sensor", "camera=synth:bars"});
+  EXPECT_EQ(jpeg.options.board.camera, "synth:bars");
+  EXPECT_EQ(jpeg.options.board.camera_form, CameraForm::jpeg);
+  usage_error({"--camera", "sepia"});
+  EXPECT_THAT(usage_error({"--sensor", "camera="}), HasSubstr("--sensor"));
+}
+
 TEST(Options, EverythingGiven) {
   const CommandLine line = parse({"--link",          "/tmp/x",
                                   "--state",         "/tmp/s",
@@ -58,9 +71,9 @@ TEST(Options, EverythingGiven) {
 }
 
 TEST(Options, UsageErrorsNameTheFlag) {
-  EXPECT_THAT(usage_error({"--profile", "frames"}), HasSubstr("only the profile tml"));
+  EXPECT_THAT(usage_error({"--profile", "nose"}), HasSubstr("tml, csv or frames"));
   EXPECT_THAT(usage_error({"--model", "0=x.tmlm"}), HasSubstr("no model slots"));
-  EXPECT_THAT(usage_error({"--sensor", "camera=synth:auto"}), HasSubstr("camera"));
+  EXPECT_THAT(usage_error({"--sensor", "lidar=synth:auto"}), HasSubstr("camera"));
   EXPECT_THAT(usage_error({"--sensor", "microphone"}), HasSubstr("NAME=replay"));
   EXPECT_THAT(usage_error({"--fault", "drop=3"}), HasSubstr("drop=3"));
   EXPECT_THAT(usage_error({"--id", "not hex"}), HasSubstr("--id"));

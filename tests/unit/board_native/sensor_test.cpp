@@ -233,6 +233,23 @@ TEST(VirtualSensor, ReadingsAreDueByTheDeviceClock) {
   EXPECT_FALSE(sensor.start(0));
 }
 
+TEST(Synth, AnInertialUnitMovesTurnsAndKnowsNorth) {
+  for (const auto& [kind, axes] : {std::pair{SensorKind::inertial, 9U}, std::pair{SensorKind::inertial6, 6U}}) {
+    SynthSource source(kind, "wave", 1);
+    ASSERT_EQ(sensor_info(kind).axes.size(), axes);
+    const auto rows = capture(source, kind, "", 100, 500);
+    EXPECT_GT(spread(rows, 0, axes), 2);
+    EXPECT_GT(spread(rows, 5, axes), 10 * spread(rows, 4, axes) / 2);
+    if (axes == 9) {
+      EXPECT_NEAR(rows[8], -44, 3);
+      EXPECT_GT(spread(rows, 7, axes), 1);
+    }
+  }
+  EXPECT_EQ(sensor_kind("Inertial"), SensorKind::inertial);
+  EXPECT_EQ(sensor_kind("inertial 6-axis"), SensorKind::inertial6);
+  EXPECT_EQ(sensor_info(SensorKind::inertial6).axes[5].name, "gyrZ");
+}
+
 TEST(BoardClock, DeviceTimeRunsFasterAndWireTimeDoesNot) {
   ManualClock clock;
   const BoardClock board(clock, 20);

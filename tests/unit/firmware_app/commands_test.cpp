@@ -90,8 +90,8 @@ TEST_F(Commands, InfoTellsVersionAndCapabilities) {
   const std::string info = ask(rig, "AT+INFO");
   EXPECT_THAT(info, HasSubstr("Firmware build date  : Nov 21 2026"));
   EXPECT_THAT(info, HasSubstr("TML firmware version : 0.1.0"));
-  EXPECT_THAT(info, HasSubstr("TML caps: ranges,files"));
-  EXPECT_EQ(wire::find_caps(info), (wire::Caps{true, true}));
+  EXPECT_THAT(info, HasSubstr("TML caps: ranges,files,streams"));
+  EXPECT_EQ(wire::find_caps(info), (wire::Caps{true, true, true}));
 }
 
 TEST_F(Commands, ConfigIsReadBackByTheHostsReader) {

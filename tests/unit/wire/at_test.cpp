@@ -183,7 +183,8 @@ TEST(LineEditor, SurvivesAnyKeysAndKeepsItsInvariant) {
 }
 
 TEST(Caps, RoundTripAndForeignBoards) {
-  for (const Caps caps : {Caps{true, false}, Caps{false, true}, Caps{true, true}}) {
+  for (const Caps caps :
+       {Caps{true, false}, Caps{false, true}, Caps{true, true}, Caps{.streams = true}, Caps{true, true, true}}) {
     std::string text = "***\nUsed sensor : x\n";
     write_caps(caps, [&text](std::string_view piece) { text += piece; });
     EXPECT_EQ(find_caps(text), caps);
