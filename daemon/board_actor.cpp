@@ -27,7 +27,8 @@ BoardActor::BoardActor(Bench& bench, std::string path, serial::PortSelector sele
       board_lock_(bench.context.io.get_executor()),
       retry_(bench.context.io.get_executor()),
       lost_(bench.context.io.get_executor()),
-      childless_(bench.context.io.get_executor()) {
+      childless_(bench.context.io.get_executor()),
+      sampling_over_(bench.context.io.get_executor()) {
   childless_.set();
 }
 
@@ -44,6 +45,8 @@ void BoardActor::port_left() {
 
 void BoardActor::stop() {
   stopping_ = true;
+  snapshots_.reset();
+  if (board_) board_->session->stop_snapshot_stream();
   lost_.set();
   retry_.wake();
 }
@@ -142,6 +145,8 @@ Awaitable<Result<void>> BoardActor::write_settings(Board& board) {
 Awaitable<void> BoardActor::serve(std::shared_ptr<Board> board) {
   lost_.clear();
   busy_.reset();
+  snapshots_.reset();
+  sampling_ = false;
   board_ = board;
   log_secret(board->info.api_key);
   if (board->info.has_hmac_key()) log_secret(board->info.hmac_key);
@@ -172,7 +177,9 @@ Awaitable<void> BoardActor::serve(std::shared_ptr<Board> board) {
 
   if (link_) link_->stop();
   link_.reset();
-  if (stopping_ && !busy_.expired()) {
+  if (stopping_ && stream_has_line_) {
+    // The stream was asked to end, and leaves the board at its prompt.
+  } else if (stopping_ && !busy_.expired()) {
     auto aborted = co_await board->session->abort();
     if (!aborted) log_debug(path_ + ": " + aborted.error().message());
   } else {
@@ -234,6 +241,9 @@ void BoardActor::make_link(const std::shared_ptr<Board>& board) {
     fields["error"] = error.message();
     fields["retry_ms"] = retry_in.count();
     self->context_.reporter.event("remote_disconnected", fields);
+    // Nobody is left who could end it.
+    self->snapshots_.reset();
+    board->session->stop_snapshot_stream();
     if (error.code == Errc::auth) self->bench_.on_hopeless(self->path_, error);
   };
   events.on_message = [weak, board](remote::ServerMessage message) {
@@ -245,6 +255,12 @@ void BoardActor::make_link(const std::shared_ptr<Board>& board) {
   hello.device_type = board->info.type;
   for (const serial::SensorInfo& sensor : board->info.sensors) {
     hello.sensors.push_back({sensor.name, sensor.max_length_s, sensor.frequencies_hz});
+  }
+  if (board->info.snapshot.available) {
+    hello.snapshots = board->info.snapshot.stream;
+    for (const auto& [width, height] : board->info.snapshot.resolutions) {
+      hello.sensors.push_back({remote::camera_sensor_name(width, height), remote::kCameraMaxLengthS, {}});
+    }
   }
   link_ = std::make_shared<remote::Link>(context_.io.get_executor(), remote::websocket_connector(), std::move(options),
                                          context_.random, std::move(events));
@@ -279,6 +295,10 @@ void BoardActor::on_message(const std::shared_ptr<Board>& board, remote::ServerM
     log_warning(path_ + ": the server says: " + error->text);
   } else if (const auto* request = std::get_if<remote::UnsupportedRequest>(&message)) {
     link_->post(remote::unsupported_reply(*request));
+  } else if (const auto* start = std::get_if<remote::StartSnapshot>(&message)) {
+    start_snapshots(board, *start);
+  } else if (std::holds_alternative<remote::StopSnapshot>(message)) {
+    stop_snapshots(board);
   } else if (const auto* ignored = std::get_if<remote::Ignored>(&message)) {
     log_debug(path_ + ": ignored a message: " + ignored->keys);
   } else if (auto* command = std::get_if<remote::SampleCommand>(&message)) {

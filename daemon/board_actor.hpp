@@ -10,13 +10,16 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "common/base/worker.hpp"
 #include "common/remote/link.hpp"
 #include "common/tool/deliveries.hpp"
 #include "daemon/board.hpp"
 #include "daemon/context.hpp"
 #include "daemon/recover.hpp"
+#include "daemon/snapshot_pump.hpp"
 
 namespace tml::daemon {
 
@@ -26,6 +29,7 @@ struct Bench {
   spool::AsyncSpool& spool;
   Deliveries& deliveries;
   serial::IdentityRegistry& identities;
+  Worker& images;  ///< Encodes pictures, those of all boards one after the other.
   /// The identities changed and want to be kept.
   std::function<void()> on_identities;
   /// The actor cannot go on as things are (port refused at start, key refused). The fleet decides whether that ends it.
@@ -65,6 +69,13 @@ class BoardActor : public std::enable_shared_from_this<BoardActor> {
   [[nodiscard]] Awaitable<void> recover(std::shared_ptr<Board> board);
   [[nodiscard]] Awaitable<void> announce(std::shared_ptr<Board> board);
   [[nodiscard]] Awaitable<void> serve_sample(SampleTurn turn, remote::SampleCommand command);
+  [[nodiscard]] Awaitable<Result<Captured>> take_requested_picture(SampleTurn turn, remote::SampleCommand command,
+                                                                   serial::SnapshotSize size);
+  void start_snapshots(const std::shared_ptr<Board>& board, const remote::StartSnapshot& request);
+  void stop_snapshots(const std::shared_ptr<Board>& board);
+  /// Streams for as long as snapshots_ is set, and pauses for samples.
+  [[nodiscard]] Awaitable<void> stream_snapshots(std::shared_ptr<Board> board, std::shared_ptr<remote::Link> link);
+  [[nodiscard]] std::shared_ptr<SnapshotPump> make_pump(const std::shared_ptr<remote::Link>& link);
   [[nodiscard]] Awaitable<void> tell_outcome(SampleTurn turn, Captured captured);
   [[nodiscard]] Result<CaptureRequest> request_for(const Board& board, const remote::SampleCommand& command) const;
   [[nodiscard]] CaptureObserver observer(const std::shared_ptr<remote::Link>& link);
@@ -88,6 +99,11 @@ class BoardActor : public std::enable_shared_from_this<BoardActor> {
   Event childless_;
   unsigned children_ = 0;
   bool stopping_ = false;
+  std::optional<serial::SnapshotSize> snapshots_;  ///< What the server wants streamed.
+  bool streaming_ = false;                         ///< stream_snapshots() runs.
+  bool stream_has_line_ = false;
+  bool sampling_ = false;
+  Event sampling_over_;
   std::weak_ptr<void> busy_;  ///< Alive while a request is under way on this connection.
   bool opened_before_ = false;
   bool announced_ = false;

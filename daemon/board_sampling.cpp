@@ -5,6 +5,7 @@
 #include "common/base/log.hpp"
 #include "common/base/spawn.hpp"
 #include "daemon/board_actor.hpp"
+#include "daemon/picture.hpp"
 
 namespace tml::daemon {
 namespace {
@@ -19,7 +20,7 @@ Result<CaptureRequest> BoardActor::request_for(const Board& board, const remote:
   const serial::SensorInfo* sensor = find_sensor(board.info, command.sensor);
   if (sensor == nullptr) {
     return fail(Errc::refused,
-                "the board has no sensor \"" + command.sensor + "\"; it has: " + sensor_names(board.info));
+                "the board has no sensor \"" + command.sensor + "\"; it has: " + sensor_and_camera_names(board.info));
   }
   const std::uint64_t max_ms = std::uint64_t{sensor->max_length_s} * 1000;
   if (max_ms != 0 && command.length_ms > max_ms) {
@@ -96,26 +97,38 @@ Awaitable<void> BoardActor::tell_outcome(SampleTurn turn, Captured captured) {
 
 Awaitable<void> BoardActor::serve_sample(SampleTurn turn, remote::SampleCommand command) {
   const std::shared_ptr<Board> board = turn.board;
-  auto request = request_for(*board, command);
+  const auto camera = find_camera(board->info, command.sensor);
+  Result<CaptureRequest> request;
+  if (!camera) request = request_for(*board, command);
   if (!request) {
     fail_sample(*board, *turn.link, request.error());
     co_return;
   }
   turn.link->post(remote::sample_accepted_message());
+  const std::string sensor = camera ? camera_name(*camera) : request->sample.sensor;
   context_.reporter.event("sample_requested",
                           Json{{"board", board->key()},
                                {"port", path_},
                                {"label", command.label},
-                               {"sensor", request->sample.sensor},
+                               {"sensor", sensor},
                                {"length_ms", command.length_ms}},
-                          path_ + ": sample requested: " + command.label + ", " + request->sample.sensor);
-  const auto category = request->category;
+                          path_ + ": sample requested: " + command.label + ", " + sensor);
+  // A snapshot stream has the line: it makes room, and goes on afterwards.
+  sampling_ = true;
+  sampling_over_.clear();
+  board->session->stop_snapshot_stream();
   Result<Captured> captured;
   {
     auto lock = co_await board_lock_.lock();
-    CaptureObserver watch = observer(turn.link);
-    captured = co_await capture(board, bench_.spool, *std::move(request), std::move(watch));
+    if (camera) {
+      captured = co_await take_requested_picture(turn, command, *camera);
+    } else {
+      CaptureObserver watch = observer(turn.link);
+      captured = co_await capture(board, bench_.spool, *std::move(request), std::move(watch));
+    }
   }
+  sampling_ = false;
+  sampling_over_.set();
   if (!captured) {
     fail_sample(*board, *turn.link, captured.error());
     const Errc code = captured.error().code;
@@ -123,7 +136,7 @@ Awaitable<void> BoardActor::serve_sample(SampleTurn turn, remote::SampleCommand 
     // The board may have finished what the host gave up on.
     const bool maybe_there = code == Errc::timeout || code == Errc::garbage || code == Errc::verification ||
                              code == Errc::malformed || code == Errc::disk_full || code == Errc::io;
-    if (maybe_there && !lost_.is_set()) co_await recover(board);
+    if (maybe_there && !camera && !lost_.is_set()) co_await recover(board);
     co_return;
   }
   context_.reporter.event("sample_stored",
@@ -132,7 +145,7 @@ Awaitable<void> BoardActor::serve_sample(SampleTurn turn, remote::SampleCommand 
                                {"envelope", captured->envelope},
                                {"file", captured->file_name},
                                {"label", command.label},
-                               {"category", std::string(sample::category_name(category))},
+                               {"category", std::string(sample::category_name(captured->category))},
                                {"size", captured->size_bytes},
                                {"signature", std::string(sample::verification_name(captured->verification))},
                                {"uploaded_by_device", captured->uploaded_by_device}},

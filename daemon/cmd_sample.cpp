@@ -8,6 +8,7 @@
 #include "common/base/spawn.hpp"
 #include "common/tool/deliveries.hpp"
 #include "daemon/commands.hpp"
+#include "daemon/picture.hpp"
 #include "daemon/recover.hpp"
 #include "daemon/sampling_progress.hpp"
 #include "daemon/wizard.hpp"
@@ -34,6 +35,7 @@ class SampleRun {
   [[nodiscard]] Awaitable<Result<void>> recover_first();
   [[nodiscard]] Awaitable<void> capture_all(CaptureRequest request);
   [[nodiscard]] Awaitable<Result<Captured>> capture_one(CaptureRequest request);
+  [[nodiscard]] Awaitable<Result<Captured>> take_one_picture();
   [[nodiscard]] Awaitable<void> deliver_all();
   void tell(const Captured& captured, const std::optional<Outcome>& outcome);
   [[nodiscard]] ExitCode verdict();
@@ -44,6 +46,8 @@ class SampleRun {
   Pause rest_;
   std::shared_ptr<Board> board_;
   sample::Category category_ = sample::Category::training;
+  std::optional<serial::SnapshotSize> camera_;  ///< The sensor asked for is one.
+  Worker images_;
   std::vector<Captured> captured_;
   std::vector<Error> failures_;
   std::optional<Error> delivery_error_;
@@ -76,10 +80,21 @@ Result<void> SampleRun::check_flags() {
 
 Result<CaptureRequest> SampleRun::make_request() const {
   const Options& options = context_.options;
+  const ProjectFacts project = context_.project_of(board_->key());
+  const std::string api_key = project.api_key.empty() ? board_->info.api_key : project.api_key;
+  if (camera_) {
+    CaptureRequest picture;
+    picture.category = category_;
+    picture.sample.api_key = api_key;
+    return picture;
+  }
   const serial::SensorInfo* sensor = find_sensor(board_->info, options.sensor);
   if (sensor == nullptr) {
     return fail(Errc::usage, "the board has no sensor \"" + options.sensor + "\"", "--sensor",
-                "It has: " + sensor_names(board_->info));
+                "It has: " + sensor_and_camera_names(board_->info));
+  }
+  if (options.length_ms == 0) {
+    return fail(Errc::usage, "--length-ms is required for this sensor", "--length-ms", "Only cameras do without");
   }
   if (sensor->max_length_s != 0 && options.length_ms > std::uint64_t{sensor->max_length_s} * 1000) {
     return fail(Errc::usage, sensor->name + " samples at most " + std::to_string(sensor->max_length_s) + " s",
@@ -99,7 +114,6 @@ Result<CaptureRequest> SampleRun::make_request() const {
     return fail(Errc::usage, "the sensor does not sample at " + json_text(Json(frequency)) + " Hz", "--frequency",
                 "It offers: " + list);
   }
-  const ProjectFacts project = context_.project_of(board_->key());
   CaptureRequest request;
   request.category = category_;
   request.sample.sensor = sensor->name;
@@ -107,7 +121,7 @@ Result<CaptureRequest> SampleRun::make_request() const {
   request.sample.interval_ms = 1000.0 / frequency;
   request.sample.length_ms = options.length_ms;
   request.sample.hmac_key = project.hmac_key;
-  request.sample.api_key = project.api_key.empty() ? board_->info.api_key : project.api_key;
+  request.sample.api_key = api_key;
   request.sample.upload_path = "/api/" + std::string(sample::category_name(category_)) + "/data";
   // Without a key there is no upload setting to write; the board then keeps its own.
   if (request.sample.api_key.empty()) request.sample.upload_path.clear();
@@ -165,12 +179,28 @@ Awaitable<Result<Captured>> SampleRun::capture_one(CaptureRequest request) {
   co_return captured;
 }
 
+Awaitable<Result<Captured>> SampleRun::take_one_picture() {
+  PictureRequest request;
+  request.size = *camera_;
+  request.label = context_.options.label;
+  request.category = category_;
+  std::function<void()> on_taken = [this] {
+    context_.reporter.event("picture_taken", Json{{"camera", camera_name(*camera_)}});
+  };
+  co_return co_await take_picture(board_, spool_, images_, std::move(request), std::move(on_taken));
+}
+
 Awaitable<void> SampleRun::capture_all(CaptureRequest request) {
   for (std::uint32_t i = 0; i < context_.options.repeat && !interrupted_; ++i) {
     if (i > 0 && context_.options.rest_ms > 0) co_await rest_.wait_for(Millis{context_.options.rest_ms});
     if (interrupted_) break;
     CaptureRequest mine = request;
-    auto captured = co_await capture_one(std::move(mine));
+    Result<Captured> captured;
+    if (camera_) {
+      captured = co_await take_one_picture();
+    } else {
+      captured = co_await capture_one(std::move(mine));
+    }
     if (!captured) {
       const Errc code = captured.error().code;
       if (interrupted_ && code == Errc::interrupted) break;
@@ -264,6 +294,11 @@ Awaitable<ExitCode> SampleRun::run() {
   if (!board) co_return context_.reporter.error(board.error());
   board_ = *std::move(board);
   deliveries_.set_board_key(board_->key(), board_->info.api_key);
+  camera_ = find_camera(board_->info, context_.options.sensor);
+  if (camera_ && category_ != sample::Category::training && category_ != sample::Category::testing) {
+    co_return context_.reporter.error(
+        Error{Errc::usage, "pictures go to training or testing only", "--category", "Choose one of them", {}});
+  }
   auto request = make_request();
   if (!request) co_return context_.reporter.error(request.error());
   if (!context_.options.no_deliver && request->sample.api_key.empty()) {

@@ -48,6 +48,7 @@ class Fleet {
   const std::filesystem::path identity_file_;
   serial::IdentityRegistry identities_;
   std::vector<serial::IdentityRegistry::Entry> kept_identities_;
+  Worker images_;
   Bench bench_;
   std::unique_ptr<serial::Hotplug> hotplug_;
   std::map<std::string, Seat> seats_;

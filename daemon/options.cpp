@@ -37,8 +37,7 @@ void add_sample(CLI::App& app, Options& options) {
   CLI::App* command = app.add_subcommand("sample", "Capture from a board, store and deliver");
   command->add_option("--sensor", options.sensor, "Sensor name, as the board lists it")->required()->type_name("S");
   command->add_option("--label", options.label, "Label of the sample")->required()->type_name("L");
-  command->add_option("--length-ms", options.length_ms, "Length of a sample in milliseconds")
-      ->required()
+  command->add_option("--length-ms", options.length_ms, "Length of a sample in milliseconds; needless for a camera")
       ->check(CLI::Range(1U, 0xFFFFFFFFU))
       ->type_name("N");
   command->add_option("--frequency", options.frequency_hz, "Readings per second; default: the sensor's highest")

@@ -11,10 +11,15 @@
 #include <vector>
 
 #include "common/cli/prompt.hpp"
+#include "common/tool/account.hpp"
 #include "daemon/board.hpp"
 #include "daemon/context.hpp"
 
 namespace tml::daemon {
+
+using tool::check_credentials;
+using tool::establish_project;
+using tool::shown_host;
 
 struct Registration {
   std::string board;
@@ -26,13 +31,6 @@ struct Registration {
 
 /// The one board that the flags or the user choose, open and identified. Errc::not_found without any.
 [[nodiscard]] Awaitable<Result<std::shared_ptr<Board>>> choose_board(Context& context, const cli::Prompt& prompt);
-
-/// Fails early, before a port is touched, where nobody could be asked for what is missing.
-[[nodiscard]] Result<void> check_credentials(const Context& context, const cli::Prompt& prompt);
-
-/// Logs in or checks the key, chooses the project, gets its keys. `anew` passes over what was stored for the board.
-[[nodiscard]] Awaitable<Result<ProjectFacts>> establish_project(Context& context, const cli::Prompt& prompt,
-                                                                const std::string& board, bool anew);
 
 /// All of it; stores project and keys in the configuration file.
 [[nodiscard]] Awaitable<Result<Registration>> register_device(Context& context, const cli::Prompt& prompt, Board& board,

@@ -84,6 +84,7 @@ Result<void> write_file_atomic(const std::filesystem::path& path, std::string_vi
 Result<void> make_private_dir(const std::filesystem::path& path) {
   std::error_code code;
   if (std::filesystem::is_directory(path, code)) return {};
+  code.clear();  // "There is no such path" is what this function is for.
   if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), code);
   if (code) return fail_errno(code.value(), "cannot create folder", path.parent_path().string());
   if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)

@@ -57,6 +57,14 @@ Result<std::string> Prompt::ask(std::string_view question, std::string_view flag
   return answer;
 }
 
+Result<void> Prompt::pose(std::string_view question, std::string_view flag) const {
+  if (!interactive_) return not_interactive(question, flag);
+  std::cerr << "? " << question << " " << std::flush;
+  return {};
+}
+
+Result<std::string> Prompt::take_answer() const { return read_answer(); }
+
 Result<std::string> Prompt::ask_secret(std::string_view question, std::string_view flag) const {
   if (!interactive_) return not_interactive(question, flag);
   auto answer = [question] {

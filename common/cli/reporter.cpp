@@ -117,7 +117,8 @@ void Reporter::progress(std::string_view task, std::uint64_t done, std::uint64_t
     write_json(line);
     return;
   }
-  if (!tty_ || options_.quiet) return;
+  // Asked again: a Screen may have taken the terminal meanwhile.
+  if (!tty_ || options_.quiet || ::isatty(STDERR_FILENO) != 1) return;
   std::string tail;
   if (unit == "B") {
     const std::int64_t elapsed = std::max<std::int64_t>(now - bar_started_ms_, 1);

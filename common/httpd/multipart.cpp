@@ -73,7 +73,28 @@ tl::unexpected<Error> malformed(std::string what, std::size_t offset) {
   return fail(Errc::malformed, std::move(what), "multipart body at byte " + std::to_string(offset));
 }
 
+struct HeaderLine {
+  std::string_view name;
+  std::string_view value;
+};
+
+std::optional<HeaderLine> split_line(std::string_view line) {
+  const std::size_t colon = line.find(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  return HeaderLine{trim(line.substr(0, colon)), trim(line.substr(colon + 1))};
+}
+
 }  // namespace
+
+std::optional<std::string_view> Part::header(std::string_view wanted) const {
+  for (std::string_view rest = header_lines; !rest.empty();) {
+    const std::size_t end = rest.find("\r\n");
+    const auto line = split_line(rest.substr(0, end));
+    if (line && iequals(line->name, wanted)) return line->value;
+    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 2);
+  }
+  return std::nullopt;
+}
 
 std::string media_type(std::string_view value) {
   std::string type(trim(value.substr(0, value.find(';'))));
@@ -116,6 +137,7 @@ Result<std::vector<Part>> parse_multipart(std::string_view body, std::string_vie
     }
     Part part;
     std::size_t header_bytes = 0;
+    const std::size_t header_start = at;
     for (;;) {
       const std::size_t end = body.substr(at, limits.max_part_header_bytes).find("\r\n");
       if (end == std::string_view::npos) return malformed("a part's header line does not end", at);
@@ -124,13 +146,12 @@ Result<std::vector<Part>> parse_multipart(std::string_view body, std::string_vie
       if (line.empty()) break;
       header_bytes += line.size() + 2;
       if (header_bytes > limits.max_part_header_bytes) return fail(Errc::limit, "a part's header is too long");
-      const std::size_t colon = line.find(':');
-      if (colon == std::string_view::npos) return malformed("a part's header line has no colon", at);
-      const std::string_view name = trim(line.substr(0, colon));
-      const std::string_view value = trim(line.substr(colon + 1));
-      if (iequals(name, "content-disposition")) read_disposition(value, part);
-      if (iequals(name, "content-type")) part.content_type = media_type(value);
+      const auto header = split_line(line);
+      if (!header) return malformed("a part's header line has no colon", at);
+      if (iequals(header->name, "content-disposition")) read_disposition(header->value, part);
+      if (iequals(header->name, "content-type")) part.content_type = media_type(header->value);
     }
+    part.header_lines = body.substr(header_start, header_bytes);
     if (part.file_name.find_first_of(std::string_view("\0\r\n", 3)) != std::string::npos) {
       return malformed("a file name holds a control character", at);
     }

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The TML authors
 //
 // multipart/form-data (RFC 7578, RFC 2046 section 5.1) of a body that is already there: parts are views into it,
-// nothing is copied but the names. Bounded: parts, header bytes per part. Pure function, no I/O.
+// nothing is copied but the names. Bounded: parts, header bytes per part. Pure functions, no I/O.
 #pragma once
 
 #include <cstddef>
@@ -24,8 +24,12 @@ struct Part {
   std::string name;  ///< Of Content-Disposition; empty when absent.
   std::string
       file_name;  ///< Of Content-Disposition (filename* preferred), unquoted; may hold any byte but NUL, CR, LF.
-  std::string content_type;  ///< Lower case, without parameters; empty when absent.
-  std::string_view body;     ///< Into the given text.
+  std::string content_type;       ///< Lower case, without parameters; empty when absent.
+  std::string_view body;          ///< Into the given text.
+  std::string_view header_lines;  ///< Every header line of the part with its line end; into the given text.
+
+  /// The value of the first header line of that name (without case), blanks around it removed.
+  [[nodiscard]] std::optional<std::string_view> header(std::string_view wanted) const;
 };
 
 /// The boundary of a Content-Type value; nothing when it is not multipart/form-data or has no valid boundary.

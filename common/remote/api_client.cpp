@@ -42,7 +42,7 @@ Result<std::string> text_in(Result<Json> json, const char* key, const char* wher
 std::optional<Project> project_from(const Json& json) {
   const auto id = json_integer(json, "id");
   if (!id) return std::nullopt;
-  return Project{*id, json_string(json, "name").value_or(""), json_string(json, "owner").value_or("")};
+  return Project{*id, json_string(json, "name").value_or(""), json_string(json, "owner").value_or(""), false};
 }
 
 std::string project_path(std::int64_t project, std::string_view rest) {
@@ -144,6 +144,8 @@ Awaitable<Result<Project>> ApiClient::project(std::int64_t id) {
   std::optional<Project> project;
   if (member != nullptr) project = project_from(*member);
   if (!project) co_return fail(Errc::malformed, "the answer has no project", "api/project", "Check --host");
+  const Json* csv = json_member(*json, "csvImportConfig");
+  project->csv_wizard = csv != nullptr && csv->is_object() && !csv->empty();
   co_return *std::move(project);
 }
 

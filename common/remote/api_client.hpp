@@ -27,6 +27,7 @@ struct Project {
   std::int64_t id = 0;
   std::string name;
   std::string owner;
+  bool csv_wizard = false;  ///< Row 6 only: the project says how its CSV files are read (wire reference 4.2).
 };
 
 /// One of the two; both empty for the login calls.

@@ -58,6 +58,11 @@ Awaitable<void> Link::write_queue(std::shared_ptr<http::WebSocket> socket) {
     if (!written) break;  // The reader sees the same loss and reports it.
   }
   writing_ = false;
+  // A new connection may have taken messages while the old one's last write was pending.
+  if (socket_ && socket_ != socket && !queue_.empty()) {
+    writing_ = true;
+    spawn(write_queue(socket_));
+  }
 }
 
 Awaitable<Result<HelloReply>> Link::say_hello(std::shared_ptr<http::WebSocket> socket) {

@@ -54,6 +54,9 @@ class Link : public std::enable_shared_from_this<Link> {
   /// already.
   void post(std::string message);
   [[nodiscard]] bool accepted() const { return accepted_; }
+  /// Connected, and everything posted has been taken by the system: a message posted now does not wait behind another.
+  /// Who has more than the line may carry (pictures) posts only then, and drops the rest.
+  [[nodiscard]] bool idle() const { return accepted_ && socket_ && !writing_ && queue_.empty(); }
 
  private:
   [[nodiscard]] Awaitable<void> keep_connected(std::uint64_t generation);

@@ -7,6 +7,8 @@
 #include <cmath>
 
 #include "common/base/json.hpp"
+#include "common/wire/base64.hpp"
+#include "common/wire/number.hpp"
 
 namespace tml::remote {
 namespace {
@@ -57,13 +59,22 @@ Result<SampleCommand> parse_sample(const Json& object) {
     if (!text) return pass(text.error());
     *target = *std::move(text);
   }
-  const auto length = json_number(object, "length");
-  if (!length || !std::isfinite(*length) || *length < 1 || *length > kMaxLengthMs) {
+  // Servers may leave out of a picture's request what it does not have.
+  const bool picture = parse_camera_sensor(command.sensor).has_value();
+  const double least = picture ? 0 : 1;
+  const auto read = [&object, picture](const char* name) {
+    auto number = json_number(object, name);
+    if (!number && picture && json_member(object, name) == nullptr) number = 0;
+    return number;
+  };
+  const auto length = read("length");
+  if (!length || !std::isfinite(*length) || *length < least || *length > kMaxLengthMs) {
     return bad_field("length", "is no number of milliseconds");
   }
   command.length_ms = static_cast<std::uint32_t>(*length);
-  const auto interval = json_number(object, "interval");
-  if (!interval || !std::isfinite(*interval) || *interval <= 0 || *interval > kMaxLengthMs) {
+  const auto interval = read("interval");
+  if (!interval || !std::isfinite(*interval) || *interval < 0 || (*interval == 0 && !picture) ||
+      *interval > kMaxLengthMs) {
     return bad_field("interval", "is no number of milliseconds above 0");
   }
   command.interval_ms = *interval;
@@ -96,8 +107,9 @@ std::string hello_message(const Hello& hello, Encoding encoding) {
                                     {"deviceType", hello.device_type},
                                     {"connection", "daemon"},
                                     {"sensors", std::move(sensors)},
-                                    {"supportsSnapshotStreaming", false},
-                                    {"mode", "ingestion"}}}}, encoding);
+                                    {"supportsSnapshotStreaming", hello.snapshots},
+                                    {"mode", "ingestion"}}}},
+                encoding);
 }
 
 std::string sample_accepted_message(Encoding encoding) { return flag_message("sample", encoding); }
@@ -112,6 +124,35 @@ std::string sample_reading_message(std::optional<int> percent, Encoding encoding
 std::string sample_processing_message(Encoding encoding) { return flag_message("sampleProcessing", encoding); }
 std::string sample_uploading_message(Encoding encoding) { return flag_message("sampleUploading", encoding); }
 std::string sample_finished_message(Encoding encoding) { return flag_message("sampleFinished", encoding); }
+
+std::string snapshot_started_message(Encoding encoding) { return flag_message("snapshotStarted", encoding); }
+std::string snapshot_stopped_message(Encoding encoding) { return flag_message("snapshotStopped", encoding); }
+std::string snapshot_failed_message(std::string_view error, Encoding encoding) {
+  return encode(Json{{"snapshotFailed", true}, {"error", std::string(error)}}, encoding);
+}
+std::string snapshot_frame_message(std::span<const std::byte> jpeg, Encoding encoding) {
+  std::string text(wire::base64_encoded_size(jpeg.size()), '\0');
+  // The size is exact, so there is nothing that could fail.
+  text.resize(wire::base64_encode(jpeg, text).value_or(0));
+  return encode(Json{{"snapshotFrame", std::move(text)}, {"fileName", ""}}, encoding);
+}
+
+std::string camera_sensor_name(std::uint32_t width, std::uint32_t height) {
+  return "Camera (" + std::to_string(width) + "x" + std::to_string(height) + ")";
+}
+
+std::optional<std::pair<std::uint32_t, std::uint32_t>> parse_camera_sensor(std::string_view name) {
+  constexpr std::string_view kBefore = "Camera (";
+  if (!name.starts_with(kBefore) || !name.ends_with(')')) return std::nullopt;
+  name.remove_prefix(kBefore.size());
+  name.remove_suffix(1);
+  const std::size_t x = name.find('x');
+  if (x == std::string_view::npos) return std::nullopt;
+  const auto width = wire::parse_u32(name.substr(0, x));
+  const auto height = wire::parse_u32(name.substr(x + 1));
+  if (!width || !height || *width == 0 || *height == 0) return std::nullopt;
+  return std::pair(*width, *height);
+}
 
 Result<ServerMessage> parse_server_message(std::string_view bytes, Encoding encoding) {
   auto json = encoding == Encoding::json ? parse_json(bytes, "remote management", kMessageLimits)
@@ -133,9 +174,11 @@ Result<ServerMessage> parse_server_message(std::string_view bytes, Encoding enco
     return *std::move(command);
   }
   if (auto error = json_string(*json, "err")) return ServerError{error->substr(0, kMaxText)};
-  static constexpr std::array<std::pair<const char*, UnsupportedRequest>, 6> kRequests{{
-      {"startSnapshot", UnsupportedRequest::start_snapshot},
-      {"stopSnapshot", UnsupportedRequest::stop_snapshot},
+  if (json_member(*json, "startSnapshot") != nullptr) {
+    return StartSnapshot{json_string(*json, "resolution") == "high"};
+  }
+  if (json_member(*json, "stopSnapshot") != nullptr) return StopSnapshot{};
+  static constexpr std::array<std::pair<const char*, UnsupportedRequest>, 4> kRequests{{
       {"startInferenceStream", UnsupportedRequest::start_inference},
       {"stopInferenceStream", UnsupportedRequest::stop_inference},
       {"newModelAvailable", UnsupportedRequest::new_model},
@@ -149,10 +192,6 @@ Result<ServerMessage> parse_server_message(std::string_view bytes, Encoding enco
 
 std::string unsupported_reply(UnsupportedRequest request, Encoding encoding) {
   switch (request) {
-    case UnsupportedRequest::start_snapshot:
-      return encode(Json{{"snapshotFailed", true}, {"error", "Device does not support snapshot streaming"}}, encoding);
-    case UnsupportedRequest::stop_snapshot:
-      return flag_message("snapshotStopped", encoding);
     case UnsupportedRequest::start_inference:
       return encode(Json{{"inferenceStreamStarted", false}}, encoding);
     case UnsupportedRequest::stop_inference:
@@ -163,6 +202,15 @@ std::string unsupported_reply(UnsupportedRequest request, Encoding encoding) {
       return failed("impulseRecordsResponse", "Model monitor not initialized", encoding);
   }
   return {};
+}
+
+std::optional<std::string> unsupported_reply(const ServerMessage& message, Encoding encoding) {
+  if (const auto* request = std::get_if<UnsupportedRequest>(&message)) return unsupported_reply(*request, encoding);
+  if (std::holds_alternative<StartSnapshot>(message)) {
+    return snapshot_failed_message("Device does not support snapshot streaming", encoding);
+  }
+  if (std::holds_alternative<StopSnapshot>(message)) return snapshot_stopped_message(encoding);
+  return std::nullopt;
 }
 
 bool is_auth_refusal(std::string_view reason) {

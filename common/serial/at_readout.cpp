@@ -45,8 +45,20 @@ struct AtSession::Impl::Transfer {
   bool switched = false;  ///< The board announced its change of rate.
 };
 
-Awaitable<Result<void>> AtSession::Impl::follow_transfer(Transfer& transfer, wire::ResponseScanner& scanner,
-                                                         std::uint32_t fast_baud) {
+Awaitable<Result<void>> AtSession::Impl::to_fast_rate() {
+  // A line feed that arrived after the change would be read at the wrong rate and spoil the payload's beginning.
+  const Nanos line_end_deadline = line_.now() + kLineEndWait;
+  while (line_.input().find('\n') == std::string_view::npos) {
+    auto line_end = co_await line_.fill(line_end_deadline);
+    if (line_end) continue;
+    if (line_end.error().code != Errc::timeout) co_return line_end;
+    break;
+  }
+  auto fast = co_await line_.set_baud(transfer_baud_);
+  co_return fast;
+}
+
+Awaitable<Result<void>> AtSession::Impl::follow_transfer(Transfer& transfer, wire::ResponseScanner& scanner) {
   Budget budget{line_.now() + transfer.total, Nanos(options_.readout_idle)};
   if (transfer.plan.switch_rate) budget = Budget{line_.now() + kSwitchLimit, {}};
   for (;;) {
@@ -55,15 +67,7 @@ Awaitable<Result<void>> AtSession::Impl::follow_transfer(Transfer& transfer, wir
     if (*event == Event::prompt) co_return Result<void>{};
     if (*event == Event::switch_ok) {
       transfer.switched = true;
-      // A line feed that arrived after the change would be read at the wrong rate and spoil the payload's beginning.
-      const Nanos line_end_deadline = line_.now() + kLineEndWait;
-      while (line_.input().find('\n') == std::string_view::npos) {
-        auto line_end = co_await line_.fill(line_end_deadline);
-        if (line_end) continue;
-        if (line_end.error().code != Errc::timeout) co_return line_end;
-        break;
-      }
-      auto fast = co_await line_.set_baud(fast_baud);
+      auto fast = co_await to_fast_rate();
       if (!fast) co_return fast;
       budget = Budget{line_.now() + transfer.total, Nanos(options_.readout_idle)};
     }
@@ -98,7 +102,7 @@ Awaitable<Result<void>> AtSession::Impl::transfer(Transfer& transfer) {
   const Budget typing = line_.budget(Timeouts{});
   auto typed = co_await line_.type(transfer.command->line(), scanner, options, typing);
   if (!typed) co_return typed;
-  auto followed = co_await follow_transfer(transfer, scanner, transfer_baud_);
+  auto followed = co_await follow_transfer(transfer, scanner);
   if (!followed) {
     // The rate first: whatever follows, the next command is typed at the base rate.
     auto base = co_await line_.set_baud(options_.base_baud);

@@ -232,6 +232,7 @@ Awaitable<Result<InfoReply>> AtSession::Impl::info() {
   const wire::Caps caps = wire::find_caps(result.text);
   if (caps.ranges) result.caps.emplace_back(wire::kCapRanges);
   if (caps.files) result.caps.emplace_back(wire::kCapFiles);
+  if (caps.streams) result.caps.emplace_back(wire::kCapStreams);
   caps_ = result.caps;
   co_return result;
 }

@@ -88,6 +88,19 @@ class AtSession {
   [[nodiscard]] Awaitable<Result<void>> unlink_file(std::string file);
   [[nodiscard]] Awaitable<Result<std::vector<std::string>>> list_files();
 
+  /// AT+SNAPSHOT, 70 s or twice what the line needs; by wire reference 1.8 at the transfer rate. A picture that came
+  /// damaged (no base64, another length: Errc::garbage) is taken again up to `retype_limit` times. Errc::usage for a
+  /// size of 0, Errc::limit for one beyond 16 Mi pixels.
+  [[nodiscard]] Awaitable<Result<SnapshotImage>> snapshot(SnapshotSize size);
+
+  /// AT+SNAPSHOTSTREAM, at the transfer rate where wire reference 1.8 allows it, until `on_frame` returns false,
+  /// stop_snapshot_stream() is called or the board ends it. Memory: one line and one picture; a damaged one is counted
+  /// and left out. Stopping takes up to 5 s. Errc::refused with the board's words, Errc::timeout when no byte came for
+  /// 15 s. The line is taken until it ends: other commands wait.
+  [[nodiscard]] Awaitable<Result<SnapshotStreamStats>> snapshot_stream(SnapshotSize size, SnapshotFn on_frame);
+  /// Asks the stream that runs to end, also in the middle of a picture. Does nothing when none runs.
+  void stop_snapshot_stream();
+
   /// Stops whatever the board does: the command in flight (if any) and all that wait end with Errc::interrupted, then
   /// `b` CR is sent and the prompt awaited (5000 ms at most). Success when the board is at its prompt.
   [[nodiscard]] Awaitable<Result<void>> abort();

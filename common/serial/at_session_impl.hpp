@@ -13,6 +13,7 @@
 #include "common/serial/at_line.hpp"
 #include "common/serial/at_session.hpp"
 #include "common/serial/line_lock.hpp"
+#include "common/wire/at_host.hpp"
 
 namespace tml::serial {
 
@@ -53,6 +54,9 @@ class AtSession::Impl {
   [[nodiscard]] Awaitable<Result<void>> stream_lines(const AtCommand& command, const LineFn& on_line,
                                                      Timeouts timeouts);
   [[nodiscard]] Awaitable<Result<void>> read_out(ReadProgress& progress, const ReadProgressFn& on_progress);
+  [[nodiscard]] Awaitable<Result<SnapshotImage>> snapshot(SnapshotSize size);
+  [[nodiscard]] Awaitable<Result<void>> snapshot_stream(SnapshotSize size, const SnapshotFn& on_frame,
+                                                        SnapshotStreamStats& stats);
   [[nodiscard]] Awaitable<Result<void>> ensure_step();
   [[nodiscard]] Awaitable<Result<void>> wake(std::chrono::nanoseconds within);
 
@@ -66,14 +70,29 @@ class AtSession::Impl {
   std::uint32_t transfer_baud_ = 0;
   std::vector<std::string> caps_;
   unsigned late_echoes_ = 0;
+  bool snapshot_stop_ = false;     ///< The stream is to end.
+  bool snapshot_running_ = false;  ///< It has the line.
+  bool snapshot_reading_ = false;  ///< It is past its start: a wait for input may be cut short.
 
  private:
   struct Transfer;
+  struct FrameLine;
+  [[nodiscard]] wire::TransferPlan plan(wire::TransferKind kind, bool may_be_fast) const;
+  /// After the OK that announces the other rate: takes its line end, then changes the host's.
+  [[nodiscard]] Awaitable<Result<void>> to_fast_rate();
+  /// Waits for that OK. `switched` stays false when the board answered something else up to its prompt.
+  [[nodiscard]] Awaitable<Result<void>> follow_switch(wire::ResponseScanner& scanner, bool& switched);
+  [[nodiscard]] Awaitable<Result<SnapshotImage>> snapshot_once(SnapshotSize size, bool fast);
+  [[nodiscard]] Awaitable<Result<void>> follow_stream(const AtCommand& command, SnapshotSize size,
+                                                      const SnapshotFn& on_frame, SnapshotStreamStats& stats,
+                                                      bool switched);
+  /// After `b`: to the prompt at the base rate.
+  [[nodiscard]] Awaitable<Result<void>> end_stream(FrameLine& line, bool switched, std::size_t limit);
+  [[nodiscard]] bool take_line(FrameLine& line, std::size_t limit);
   [[nodiscard]] Awaitable<Result<AtReply>> run_once(const AtCommand& command, Timeouts timeouts,
                                                     const MarkerFn& on_marker);
   [[nodiscard]] Awaitable<Result<void>> transfer(Transfer& transfer);
-  [[nodiscard]] Awaitable<Result<void>> follow_transfer(Transfer& transfer, wire::ResponseScanner& scanner,
-                                                        std::uint32_t fast_baud);
+  [[nodiscard]] Awaitable<Result<void>> follow_transfer(Transfer& transfer, wire::ResponseScanner& scanner);
   [[nodiscard]] static bool leaves_line_open(Errc code);
 };
 

@@ -195,6 +195,32 @@ struct ReadProgress {
 using ReadProgressFn = std::function<void(std::uint64_t, std::uint64_t)>;
 using SampleEventFn = std::function<void(SampleEvent)>;
 
+struct SnapshotSize {
+  std::uint32_t width = 0;   ///< Pixels.
+  std::uint32_t height = 0;  ///< Pixels.
+  friend auto operator<=>(const SnapshotSize&, const SnapshotSize&) = default;
+};
+
+/// A picture as the board sent it (wire reference 1.11).
+struct SnapshotImage {
+  enum class Form : std::uint8_t {
+    grayscale,  ///< One byte per pixel, row by row from the top left.
+    rgb,        ///< Three: red, green, blue.
+    jpeg,       ///< A file. Its own size was not looked at.
+  };
+  SnapshotSize size;
+  Form form = Form::grayscale;
+  std::vector<std::byte> bytes;
+};
+
+/// Called for each picture; false ends the stream.
+using SnapshotFn = std::function<bool(SnapshotImage)>;
+
+struct SnapshotStreamStats {
+  std::uint64_t frames = 0;   ///< Lines that were long enough for a picture.
+  std::uint64_t damaged = 0;  ///< Of them no picture: spoilt on the line, and left out.
+};
+
 struct AtStats {
   std::uint64_t commands = 0;
   std::uint64_t retyped = 0;      ///< Commands whose echo was wrong at first.

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "common/sample/names.hpp"
+#include "common/spool/form_body.hpp"
 #include "common/spool/verdict.hpp"
 
 namespace tml::spool {
@@ -25,6 +26,13 @@ namespace {
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t kMaxAnswerBytes = std::size_t{1} << 20U;
 constexpr std::size_t kMaxServerName = 256;
+
+constexpr const char* kDisallowHeader = "x-disallow-duplicates";
+
+bool asks_for_no_duplicates(const EntryInfo& entry) {
+  return std::any_of(entry.headers.begin(), entry.headers.end(),
+                     [](const auto& header) { return header.first == kDisallowHeader; });
+}
 
 std::string fact_name(const std::string& base_url) {
   return "ours:" + sample::sha256_hex(sample::as_bytes(base_url)).substr(0, 32);
@@ -110,15 +118,24 @@ http::Request Delivery::Impl::request_for(const EntryInfo& entry, const Target& 
   request.url = where.base_url;
   while (request.url.ends_with('/')) request.url.pop_back();
   request.url += entry.path;
-  request.headers = {{"x-api-key", where.api_key},
-                     {"x-file-name", sample::percent_encode(entry.file_name)},
-                     {"Content-Type", entry.content_type},
-                     {kEnvelopeHeader, entry.envelope}};
+  request.headers = {{"x-api-key", where.api_key}, {kEnvelopeHeader, entry.envelope}};
+  if (is_form(entry)) {
+    FormBody form = form_body(entry, payload);
+    request.headers.push_back({"Content-Type", std::move(form.content_type)});
+    request.body = std::move(form.body);
+  } else {
+    request.headers.push_back({"x-file-name", sample::percent_encode(entry.file_name)});
+    request.headers.push_back({"Content-Type", entry.content_type});
+    request.body = payload;
+  }
   if (entry.label) request.headers.push_back({"x-label", sample::percent_encode(*entry.label)});
-  if (!options.upload_source.empty()) request.headers.push_back({"x-upload-source", options.upload_source});
+  // An entry that knows its source says so itself: tools share the spool, and any of them may deliver.
+  const bool knows_source =
+      std::ranges::any_of(entry.headers, [](const auto& header) { return header.first == "x-upload-source"; });
+  if (!options.upload_source.empty() && !knows_source)
+    request.headers.push_back({"x-upload-source", options.upload_source});
   for (const auto& [name, value] : entry.headers) request.headers.push_back({name, value});
-  if (disallow) request.headers.push_back({"x-disallow-duplicates", "1"});
-  request.body = payload;
+  if (disallow) request.headers.push_back({kDisallowHeader, "1"});
   request.idle_timeout = options.idle_timeout;
   request.max_response_bytes = kMaxAnswerBytes;
   if (events.on_progress) {
@@ -195,7 +212,9 @@ asio::awaitable<void> Delivery::Impl::attempt(EntryInfo entry, DrainSummary* sum
   }
   const bool retry = entry.attempts > 0;
   ++entry.attempts;
-  bool disallow = retry && !co_await is_ours(where->base_url);
+  // What the entry itself asks for stays: then equal content is the same thing wherever it is.
+  const bool asked = asks_for_no_duplicates(entry);
+  bool disallow = !asked && retry && !co_await is_ours(where->base_url);
   Judgement judgement;
   std::string server_name;
   while (true) {
@@ -203,12 +222,12 @@ asio::awaitable<void> Delivery::Impl::attempt(EntryInfo entry, DrainSummary* sum
     const std::string url = request.url;
     const auto answer = co_await client.send(std::move(request));
     if (stopping && !answer && answer.error().code == Errc::interrupted) co_return;
-    judgement = judge(answer, url, disallow);
+    judgement = judge(answer, url, disallow || asked);
     if (answer) server_name = answer->body.substr(0, kMaxServerName);
     if (!answer || answer->header(kServerMarkHeader).empty()) break;
     co_await learn_ours(where->base_url);
     // Our server does not know this envelope, only equal content: another capture. It must be stored.
-    if (judgement.verdict != Verdict::duplicate) break;
+    if (judgement.verdict != Verdict::duplicate || asked) break;
     disallow = false;
   }
   switch (judgement.verdict) {

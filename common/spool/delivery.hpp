@@ -7,9 +7,10 @@
 // Order: at most one request in flight per device, entries of a device in order of arrival; several devices in
 // parallel. Every request carries x-tml-envelope. Our server marks each answer with the header x-tml-server (any value)
 // and treats a known envelope as delivered; a server that has never sent that mark gets x-disallow-duplicates: 1 on a
-// retry, and its "duplicate" answer then counts as delivered. Outcomes: 200 = delivered; 401, 403 = held (wrong key);
-// other 4xx but 408 and 429 = refused (quarantined); all else is tried again, jittered exponential back-off, for
-// ever.
+// retry, and its "duplicate" answer then counts as delivered. An entry may ask for that header itself; then every
+// answer of "duplicate" counts. An entry whose path ends in /files is sent as a form (form_body.hpp). Outcomes: 200 =
+// delivered; 401, 403 = held (wrong key); other 4xx but 408 and 429 = refused (quarantined); all else is tried again,
+// jittered exponential back-off, for ever.
 //
 // Everything here runs on one executor (that of run()). Callbacks run there too and must not block.
 #pragma once
@@ -60,7 +61,7 @@ struct DeliveryOptions {
   http::BackoffOptions backoff{};
   Millis idle_timeout{60'000};
   Millis poll_every{5'000};  ///< How soon a change by another process (spool flush) is noticed.
-  std::string upload_source = "TML_DAEMON";
+  std::string upload_source = "TML_DAEMON";  ///< Where the entry's own headers name none.
 };
 
 struct DrainSummary {

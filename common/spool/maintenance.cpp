@@ -16,6 +16,7 @@ constexpr std::size_t kMaxFactBytes = 256;
 std::string_view extension_for(std::string_view content_type) {
   if (content_type == "application/json") return ".json";
   if (content_type == "application/cbor") return ".cbor";
+  if (content_type == "image/jpeg") return ".jpg";
   return ".bin";
 }
 

@@ -23,6 +23,7 @@ void apply(Account& account, const Ledger::Note& note) {
       break;
     case Ledger::Note::Kind::rate_change:
       account.rate_changes += note.count;
+      account.unresolved_bound += note.could_hide;
       break;
     case Ledger::Note::Kind::reboot:
       account.reboots += note.count;

@@ -57,6 +57,7 @@ class Ledger {
     std::uint64_t index = 0;
     std::uint64_t count = 1;
     double seconds = 0;
+    std::uint64_t could_hide = 0;  ///< Joins unresolved_bound.
   };
   void note(const Note& note);
   /// What is known of indices [first, end), with the clock's figures. `received` is counted by the caller who has them.

@@ -81,6 +81,17 @@ void ClockFit::add(std::uint64_t index, Time arrival) {
   if (points_.size() <= kFitAlways || since_fit_ * kFitEvery >= points_.size()) fit();
 }
 
+void ClockFit::insert_missing(std::uint64_t index, std::uint64_t count) {
+  const auto from = static_cast<double>(index);
+  const auto by = static_cast<double>(count);
+  for (Point& point : points_) {
+    if (point.x >= from) point.x += by;
+  }
+  if (open_used_ && open_.x >= from) open_.x += by;
+  if (last_index_ >= index) last_index_ += count;
+  fit();
+}
+
 void ClockFit::compress() {
   std::size_t out = 0;
   for (std::size_t i = 0; i < points_.size(); i += 2) {

@@ -50,6 +50,8 @@ class ClockFit {
 
   /// Reading `index` (increasing) arrived. O(1), now and then a fit.
   void add(std::uint64_t index, Time arrival);
+  /// `count` readings are missing before `index`: those from it on were added with indices that are too low.
+  void insert_missing(std::uint64_t index, std::uint64_t count);
   /// Forgets everything: the board's rate changed, or it rebooted.
   void restart();
   /// Replaces all points (x = index, y = seconds since `epoch`).

@@ -9,15 +9,24 @@ namespace tml::stream {
 namespace {
 
 constexpr std::size_t kWindow = 8;  // Bursts of which the earliest counts, where losses cannot be told line by line.
+/// Of arrivals closer together the earliest counts there. A busy machine is late by a fraction of a millisecond for
+/// tens of milliseconds on end, which at a high rate looks like a loss. Below the period of a bridge, whose bursts stay
+/// apart.
+constexpr double kSlice_s = 0.010;
 constexpr std::size_t kBefore = 2 * kWindow;
 constexpr std::size_t kAfter = 3 * kWindow;
 constexpr std::size_t kNoiseRing = 33;
 constexpr double kNoiseTimes = 5;
-constexpr double kStepShare = 0.6;    // Of an interval, the least step that counts.
-constexpr double kFlatShare = 0.35;   // Of a step, how much it may still grow and be a step.
-constexpr double kRateShare = 0.002;  // Changes of rate below this are drift.
-constexpr double kStall_s = 0.05;     // Shorter delays are not worth an event.
-constexpr double kSearchShare = 0.2;  // Around the median interval.
+constexpr double kStepShare = 0.6;        // Of an interval, the least step that counts.
+constexpr double kFlatShare = 0.35;       // Of a step, how much it may still grow and be a step.
+constexpr double kRateShare = 0.002;      // Changes of rate below this are drift.
+constexpr double kHalfShare = 0.6;        // Of a change of rate, what each half of the window must show.
+constexpr double kStall_s = 0.05;         // Shorter delays are not worth an event.
+constexpr double kSearchShare = 0.2;      // Around the median interval.
+constexpr double kBridgeTimer_s = 0.016;  // FTDI's latency timer as it comes; others are set by hand, to less.
+constexpr double kBridgeStrip_s = 0.018;  // With what the host adds.
+constexpr double kNearPeriod = 0.1;
+constexpr double kOnGrid = 0.5;  // Of a perfect coherence.
 
 double median(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
@@ -37,16 +46,35 @@ double coherence(const std::vector<Point>& points, double interval) {
   return re * re + im * im;
 }
 
+bool on_bridge_grid(const std::vector<Point>& points) {
+  const auto count = static_cast<double>(points.size());
+  return coherence(points, kBridgeTimer_s) > kOnGrid * count * count;
+}
+
+/// Whether arrivals need no loss to be explained: a line without one holds them in the strip of a bridge's timer.
+/// Without this, an interval between one and two periods of the timer (50 Hz) is taken for the period with a loss now
+/// and then.
+bool timer_explains(const std::vector<Point>& points) {
+  const auto line = fit_strip(points);
+  if (!line || line->width > kBridgeStrip_s || line->used * 10 < points.size() * 9) return false;
+  // A loss widens the strip to more than half the interval at least.
+  return line->slope > 2 * line->width || on_bridge_grid(points);
+}
+
 /// The interval near `guess` at which arrivals share a phase best. Losses do not move it, since a whole interval is a
 /// whole turn.
 double search_interval(const std::vector<Point>& points, double guess) {
   const double span = points.back().y - points.front().y;
   const double turns = span / guess;
   const auto steps = static_cast<int>(std::clamp(turns * kSearchShare * 16, 16.0, 4000.0));
+  const bool grid = on_bridge_grid(points);
   double best = guess;
   double best_score = -1;
   for (int i = -steps; i <= steps; ++i) {
     const double interval = guess / (1 + kSearchShare * i / steps);
+    // What arrivals share there is the phase of the bridge's timer.
+    const double periods = interval / kBridgeTimer_s;
+    if (grid && periods < 2.5 && std::fabs(periods - std::round(periods)) < kNearPeriod) continue;
     const double score = coherence(points, interval);
     if (score > best_score) {
       best_score = score;
@@ -89,10 +117,14 @@ void LineClock::add(Time arrival) {
   const double y = seconds_between(*epoch_, arrival);
   held_.push_back({y});
   const double x = static_cast<double>(released_ + held_.size() - 1 + shift_);
-  const bool same = !recent_.empty() && y - burst_since_ <= ClockFit::kBurst_s;
   changed_ = true;
-  if (same) {
+  const double since = y - burst_since_;
+  if (!recent_.empty() && since <= ClockFit::kBurst_s) {
     recent_.back() = {x, y};
+    return;
+  }
+  if (!recent_.empty() && learnt_ && !resolvable_ && since <= kSlice_s) {
+    if (lateness({x, y}) <= lateness(recent_.back())) recent_.back() = {x, y};
     return;
   }
   burst_since_ = y;
@@ -130,7 +162,7 @@ void LineClock::learn(Sink sink, bool final) {
       steps.push_back(recent_[i].y - recent_[i - 1].y);
       sizes.push_back(recent_[i].x - recent_[i - 1].x);
     }
-    if (median(sizes) == 1) {
+    if (median(sizes) == 1 && !timer_explains(recent_)) {
       const double found = search_interval(recent_, median(steps));
       auto moved = place_losses(recent_, found);
       const auto line = fit_strip(moved);
@@ -191,9 +223,9 @@ void LineClock::trim() {
   recent_.erase(recent_.begin(), recent_.end() - static_cast<std::ptrdiff_t>(kRecent));
 }
 
-double LineClock::least_late(std::size_t from, std::size_t to) const {
+double LineClock::least_late(std::size_t from, std::size_t to, double interval) const {
   double low = HUGE_VAL;
-  for (std::size_t i = from; i < to; ++i) low = std::min(low, lateness(recent_[i]));
+  for (std::size_t i = from; i < to; ++i) low = std::min(low, recent_[i].y - recent_[i].x * interval);
   return low;
 }
 
@@ -205,7 +237,7 @@ void LineClock::evaluate(Sink sink, bool final) {
     trim();
     return;
   }
-  resolvable_ = estimate->interval_s > 2 * estimate->jitter_s;
+  resolvable_ = estimate->interval_s > std::max(2 * estimate->jitter_s, kLeastExact_s);
   if (new_burst_) {
     ++bursts_;
     if (!look_for_rate(kRatePoints, sink)) look_for_rate(kRecent, sink);
@@ -256,11 +288,14 @@ void LineClock::look_for_loss(Sink sink, bool final) {
     release_to(recent_[first].x, sink);
     recent_.erase(recent_.begin() + static_cast<std::ptrdiff_t>(first));
     burst_since_ = -HUGE_VAL;  // The burst's point is gone; what still comes of it makes a new one.
+    // Without a later burst nothing says yet whether the stall is over.
+    if (first == recent_.size()) return;
     return look_for_loss(sink, final);
   }
   if (late_peak_ == 0) late_index_ = next_index();
   late_peak_ = std::max(late_peak_, lateness(recent_.back()) - base);
-  if (late < kDecide && !(final && late >= 2)) return;
+  const bool decided = late >= kDecide && recent_.back().y - recent_[first].y >= kDecide_s;
+  if (!decided && !(final && late >= 2)) return;
   const double lateness_now = least_late(first, recent_.size()) - base;
   const std::size_t third = std::max<std::size_t>(late / 3, 1);
   const double growth = least_late(recent_.size() - third, recent_.size()) - least_late(first, first + third);
@@ -287,27 +322,32 @@ void LineClock::look_for_step(Sink sink) {
   // The burst under way may still grow.
   const std::size_t end = recent_.size() - 1;
   const std::size_t after = end - kAfter;
-  const double base = least_late(after - kBefore, after);
-  const double early = least_late(after, after + kWindow);
-  const double middle = least_late(after + kWindow, after + 2 * kWindow);
-  const double last = least_late(after + 2 * kWindow, end);
+  // Against what held before the window: the fit of now has bent towards a loss in it, which hides a part of it.
+  const auto before = std::find_if(references_.rbegin(), references_.rend(),
+                                   [this](const Reference& r) { return r.burst + kBefore + kAfter <= bursts_; });
+  const ClockEstimate estimate = before == references_.rend() ? *fit_.estimate() : before->estimate;
+  const double interval_now = estimate.interval_s;
+  const auto late_by = [interval_now](const Point& p) { return p.y - p.x * interval_now; };
+  const double base = least_late(after - kBefore, after, interval_now);
+  const double early = least_late(after, after + kWindow, interval_now);
+  const double middle = least_late(after + kWindow, after + 2 * kWindow, interval_now);
+  const double last = least_late(after + 2 * kWindow, end, interval_now);
   if (bursts_ % kWindow == 0) {
     steps_.push_back(std::fabs(last - middle));
     if (steps_.size() > kNoiseRing) steps_.pop_front();
     noise_ = median(std::vector<double>(steps_.begin(), steps_.end()));
   }
-  const double interval_now = interval();
   const double step = std::min({early, middle, last}) - base;
-  const double least = std::max({kStepShare * interval_now, kNoiseTimes * noise_, 0.5 * fit_.estimate()->envelope_s});
+  const double least = std::max({kStepShare * interval_now, kNoiseTimes * noise_, 0.5 * estimate.envelope_s});
   if (steps_.size() < 3 || step < least) return;
   if (std::fabs(last - early) > std::max(kFlatShare * step, 2 * noise_)) return;
   const auto missing = static_cast<std::uint64_t>(std::max(1.0, std::round(step / interval_now)));
   std::size_t normal = after;
-  while (normal > after - kBefore && lateness(recent_[normal - 1]) > base + step / 2) --normal;
+  while (normal > after - kBefore && late_by(recent_[normal - 1]) > base + step / 2) --normal;
   LineClockEvent event;
   event.kind = LineClockEvent::Kind::gap;
   const std::uint64_t index = next_index();
-  const double bound = std::ceil((step + std::max(2 * noise_, 0.5 * fit_.estimate()->envelope_s)) / interval_now);
+  const double bound = std::ceil((step + std::max(2 * noise_, 0.5 * estimate.envelope_s)) / interval_now);
   event.gap = {index,
                missing,
                GapKind::lost_lines,
@@ -315,9 +355,11 @@ void LineClock::look_for_step(Sink sink) {
                static_cast<std::uint64_t>(recent_[normal - 1].x) + 1,
                std::max(missing, static_cast<std::uint64_t>(bound))};
   shift_ += missing;
+  fit_.insert_missing(static_cast<std::uint64_t>(recent_[normal].x), missing);
+  std::erase_if(references_, [this](const Reference& r) { return r.burst + kBefore + kAfter > bursts_; });
   for (std::size_t i = normal; i < recent_.size(); ++i) recent_[i].x += static_cast<double>(missing);
   // A burst that lost its end lies between both levels and would look early now.
-  const auto early_now = [&](const Point& p) { return lateness(p) < base - 0.5 * interval_now; };
+  const auto early_now = [&](const Point& p) { return late_by(p) < base - 0.5 * interval_now; };
   recent_.erase(std::remove_if(recent_.begin() + static_cast<std::ptrdiff_t>(normal), recent_.end(), early_now),
                 recent_.end());
   burst_since_ = -HUGE_VAL;
@@ -342,9 +384,16 @@ bool LineClock::look_for_rate(std::size_t points, Sink sink) {
   if (std::fabs(change) * span < 2 * usual || std::fabs(change) < kRateShare * estimate->interval_s) return false;
   const double unsure = line->slope_error + estimate->rate_error * estimate->interval_s;
   if (std::fabs(change) < 2 * unsure || !(line->slope > 0)) return false;
+  // Lines lost in the middle tilt the whole window and one half of it at most; another rate tilts both.
+  for (const auto half : {window.first(points / 2), window.last(points / 2)}) {
+    const auto part = fit_strip(half);
+    if (!part || (part->slope - estimate->interval_s) / change < kHalfShare) return false;
+  }
   LineClockEvent event;
   event.kind = LineClockEvent::Kind::rate_change;
-  event.change = {static_cast<std::uint64_t>(window.front().x), estimate->rate_hz, 1.0 / line->slope};
+  event.change = {static_cast<std::uint64_t>(window.front().x), estimate->rate_hz, 1.0 / line->slope, 0};
+  if (change > 0)
+    event.change.could_hide = static_cast<std::uint64_t>(std::ceil(change * span / estimate->interval_s)) + 1;
   const std::vector<Point> kept(window.begin(), window.end());
   fit_.assign(kept, *epoch_);
   recent_ = kept;

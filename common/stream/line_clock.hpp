@@ -34,6 +34,7 @@ struct RateChange {
   std::uint64_t index = 0;  ///< About here.
   double old_hz = 0;
   double new_hz = 0;
+  std::uint64_t could_hide = 0;  ///< If it was none but a loss: so many lines at most.
 };
 
 struct LineClockEvent {
@@ -58,7 +59,10 @@ class LineClock {
   static constexpr std::size_t kLearnSlots = 8;
   static constexpr double kLearn_s = 1.0;
   static constexpr std::size_t kMaxHeld = 200'000;
-  static constexpr std::size_t kDecide = 8;       ///< Late arrivals in a row that tell a loss from a stall.
+  static constexpr std::size_t kDecide = 8;  ///< Late arrivals in a row that tell a loss from a stall.
+  static constexpr double kDecide_s = 0.1;   ///< ... and for at least so long.
+  /// Losses are told line by line at intervals above this: kRecent lines must span well more than kDecide_s.
+  static constexpr double kLeastExact_s = 0.0032;
   static constexpr std::size_t kRatePoints = 16;  ///< Arrivals that tell another rate.
   static constexpr std::size_t kRecent = 64;
 
@@ -97,7 +101,8 @@ class LineClock {
   void trim();
   [[nodiscard]] double interval() const;
   [[nodiscard]] double lateness(const Point& p) const { return p.y - p.x * interval(); }
-  [[nodiscard]] double least_late(std::size_t from, std::size_t to) const;
+  [[nodiscard]] double least_late(std::size_t from, std::size_t to) const { return least_late(from, to, interval()); }
+  [[nodiscard]] double least_late(std::size_t from, std::size_t to, double interval) const;
 
   ClockFit fit_;
   std::optional<Time> epoch_;

@@ -134,7 +134,7 @@ void Pipeline::on_placed(const LineClockEvent& placed, Sink sink) {
       event.kind = Kind::rate_change;
       event.index = placed.change.index;
       event.change = placed.change;
-      ledger_.note({Ledger::Note::Kind::rate_change, event.index, 1, 0});
+      ledger_.note({Ledger::Note::Kind::rate_change, event.index, 1, 0, event.change.could_hide});
       return sink(event);
   }
 }

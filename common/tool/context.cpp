@@ -69,9 +69,17 @@ Result<void> Context::remember(const std::string& device, const std::string& dev
   if (!stored) return pass(stored.error());
   if (stored->host.empty()) stored->host = settings.host;
   for (Settings* target : {&*stored, &settings}) {
-    target->devices[device] = entry;
+    // What other tools remember of the device stays.
+    for (const auto& [name, value] : entry) target->devices[device][name] = value;
     target->projects[project_name_in_settings(of_project.id)] = facts;
   }
+  return save_settings(paths.config_file, *stored);
+}
+
+Result<void> Context::remember_fact(const std::string& device, const std::string& name, const std::string& value) {
+  auto stored = load_settings(paths.config_file);
+  if (!stored) return pass(stored.error());
+  for (Settings* target : {&*stored, &settings}) target->devices[device][name] = value;
   return save_settings(paths.config_file, *stored);
 }
 

@@ -55,6 +55,10 @@ class Context {
   [[nodiscard]] Result<void> remember(const std::string& device, const std::string& device_name,
                                       const ProjectFacts& project);
 
+  /// Keeps one more fact of a device (Settings::devices), likewise.
+  [[nodiscard]] Result<void> remember_fact(const std::string& device, const std::string& name,
+                                           const std::string& value);
+
   [[nodiscard]] std::filesystem::path spool_folder() const { return paths.state_dir / "spool"; }
   [[nodiscard]] Result<std::unique_ptr<spool::AsyncSpool>> open_spool() const;
 

@@ -7,6 +7,7 @@
 #include <csignal>
 
 #include "common/base/exit_code.hpp"
+#include "common/cli/screen.hpp"
 
 namespace tml::tool {
 
@@ -17,7 +18,10 @@ struct SignalWatch::State : std::enable_shared_from_this<SignalWatch::State> {
   void wait() {
     signals.async_wait([self = shared_from_this()](const boost::system::error_code& error, int number) {
       if (error) return;
-      if (std::exchange(self->seen, true)) ::_exit(static_cast<int>(ExitCode::interrupted));
+      if (std::exchange(self->seen, true)) {
+        cli::leave_screen_now();
+        ::_exit(static_cast<int>(ExitCode::interrupted));
+      }
       self->wait();
       self->on_signal(number);
     });

@@ -61,7 +61,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     }
     default:
-      static_cast<void>(run(session.connect()));
+      if ((data[0] & 32U) != 0) {
+        static_cast<void>(run(session.snapshot({8, 8})));
+      } else if ((data[0] & 64U) != 0) {
+        unsigned frames = 0;
+        const auto on_frame = [&frames](const SnapshotImage&) { return ++frames < 3; };
+        static_cast<void>(run(session.snapshot_stream({8, 8}, on_frame)));
+      } else {
+        static_cast<void>(run(session.connect()));
+      }
       break;
   }
   if (board.clock_.steady() > std::chrono::hours(3)) std::abort();

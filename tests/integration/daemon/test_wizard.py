@@ -4,55 +4,13 @@
 #
 # tml-daemon on a terminal: the questions, in the incumbent's words, and what becomes of the answers.
 import os
-import pty
 import re
-import select
 import signal
-import time
 
 import paths  # noqa: F401
 from reference_board import ReferenceBoard
+from terminal import Terminal
 from tmltest import BenchTest, main, wait_until
-
-
-class Terminal:
-    """A program on a pseudo-terminal, talked to as a person would."""
-
-    def __init__(self, argv, env):
-        self.pid, self.master = pty.fork()
-        if self.pid == 0:
-            os.execve(str(argv[0]), [str(part) for part in argv], {key: str(value) for key, value in env.items()})
-        self.text = ""
-        self.seen = 0
-        self.code = None
-
-    def expect(self, words, timeout_s=20):
-        deadline = time.monotonic() + timeout_s
-        while True:
-            at = self.text.find(words, self.seen)
-            if at >= 0:
-                self.seen = at + len(words)
-                return
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self.master], [], [], left)[0]:
-                raise TimeoutError(f"not shown: {words}\n{self.text}")
-            try:
-                chunk = os.read(self.master, 4096)
-            except OSError:
-                chunk = b""
-            if not chunk:
-                raise RuntimeError(f"ended before: {words}\n{self.text}")
-            self.text += chunk.decode(errors="replace")
-
-    def say(self, text):
-        os.write(self.master, text.encode() + b"\n")
-
-    def end(self, number=signal.SIGTERM):
-        if self.code is None:
-            os.kill(self.pid, number)
-            self.code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-            os.close(self.master)
-        return self.code
 
 
 class Wizard(BenchTest):

@@ -61,5 +61,15 @@ TEST(File, PrivateFolder) {
   EXPECT_EQ(info.st_mode & 0777U, 0700U);
 }
 
+TEST(File, PrivateFolderInTheCurrentOne) {
+  const test::TempDir dir;
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(dir.path());
+  const auto made = make_private_dir("lab");
+  std::filesystem::current_path(before);
+  ASSERT_TRUE(made) << made.error().message();
+  EXPECT_TRUE(std::filesystem::is_directory(dir.path() / "lab"));
+}
+
 }  // namespace
 }  // namespace tml

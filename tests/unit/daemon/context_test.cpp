@@ -81,6 +81,21 @@ TEST_F(ContextTest, RemembersForTheNextRunButNotTheFlags) {
   EXPECT_EQ(later.project_of("fw:1").hmac_key, "h8");
 }
 
+TEST_F(ContextTest, ToolsKeepEachOthersFactsOfADevice) {
+  Settings settings;
+  settings.host = "127.0.0.1:5000";
+  auto context = make({}, settings);
+  ASSERT_TRUE(context.remember_fact("usb:1", "axes", "accX,accY"));
+  EXPECT_EQ(context.settings.devices.at("usb:1").at("axes"), "accX,accY");
+  ASSERT_TRUE(context.remember("usb:1", "bench", ProjectFacts{"8", "eight", "ei_8", "h8"}));
+  ASSERT_TRUE(context.remember_fact("usb:1", "axes", "a,b"));
+  const auto read = load_settings(dir / "config" / "config.toml");
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->devices.at("usb:1").at("axes"), "a,b");
+  EXPECT_EQ(read->devices.at("usb:1").at("project"), "8");
+  EXPECT_EQ(read->devices.at("usb:1").at("name"), "bench");
+}
+
 TEST_F(ContextTest, IdentitiesSurviveARestart) {
   const auto file = dir / "identities.json";
   EXPECT_TRUE(load_identities(file).empty());

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "common/base/json.hpp"
+#include "tests/support/fake_socket.hpp"
 #include "tests/support/run_on.hpp"
 
 namespace tml::remote {
@@ -12,52 +13,8 @@ namespace {
 
 using ::testing::ElementsAre;
 
-/// Both ends of a connection in memory: what the link wrote, and what it will read.
-struct Pipe {
-  explicit Pipe(boost::asio::io_context& io) : news(io.get_executor()) {}
-  std::vector<std::string> written;
-  std::deque<Result<std::string>> to_read;
-  Event news;
-  bool aborted = false;
-  bool closed = false;
-
-  void say(Result<std::string> text) {
-    to_read.push_back(std::move(text));
-    news.set();
-  }
-};
-
-class FakeSocket final : public http::WebSocket {
- public:
-  explicit FakeSocket(std::shared_ptr<Pipe> pipe) : pipe_(std::move(pipe)) {}
-  Awaitable<Result<http::Message>> read() override {
-    while (pipe_->to_read.empty() && !pipe_->aborted && !pipe_->closed) {
-      pipe_->news.clear();
-      co_await pipe_->news.wait();
-    }
-    if (pipe_->to_read.empty()) co_return fail(Errc::interrupted, "closed");
-    auto text = std::move(pipe_->to_read.front());
-    pipe_->to_read.pop_front();
-    if (!text) co_return pass(text.error());
-    co_return http::Message{false, *text};
-  }
-  Awaitable<Result<void>> write(http::Message message) override {
-    pipe_->written.push_back(std::move(message.data));
-    co_return Result<void>{};
-  }
-  Awaitable<void> close(std::uint16_t, std::string) override {
-    pipe_->closed = true;
-    pipe_->news.set();
-    co_return;
-  }
-  void abort() override {
-    pipe_->aborted = true;
-    pipe_->news.set();
-  }
-
- private:
-  std::shared_ptr<Pipe> pipe_;
-};
+using test::FakeSocket;
+using test::Pipe;
 
 class LinkTest : public ::testing::Test {
  protected:

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <span>
+
 #include "common/base/json.hpp"
 
 namespace tml::remote {
@@ -23,7 +25,7 @@ T expect_message(std::string_view text) {
 }
 
 TEST(RemoteProtocol, HelloHasTheFieldsOfVersionFour) {
-  Hello hello{"ei_1", "34:52", "ETA", {{"Built-in accelerometer", 300, {62.5, 100}}}};
+  Hello hello{"ei_1", "34:52", "ETA", {{"Built-in accelerometer", 300, {62.5, 100}}}, false};
   const Json json = parsed(hello_message(hello));
   const Json expected = Json::parse(
       R"({"hello":{"apiKey":"ei_1","deviceId":"34:52","deviceType":"ETA","connection":"daemon","sensors":[{"name":)"
@@ -102,11 +104,42 @@ TEST(RemoteProtocol, OtherMessages) {
        R"({"impulseRecordsResponse":false,"error":"Model monitor not initialized"})"},
   };
   for (const auto& [text, answer] : requests) {
-    EXPECT_EQ(parsed(unsupported_reply(expect_message<UnsupportedRequest>(text))), Json::parse(answer)) << text;
+    const auto reply = unsupported_reply(*parse_server_message(text));
+    ASSERT_TRUE(reply) << text;
+    EXPECT_EQ(parsed(*reply), Json::parse(answer)) << text;
   }
+  EXPECT_FALSE(unsupported_reply(*parse_server_message(R"({"err":"x"})")));
   const Json update = parsed(unsupported_reply(
       expect_message<UnsupportedRequest>(R"({"newModelAvailable":true,"deploymentVersion":"latest"})")));
   EXPECT_EQ(update["modelUpdateSuccess"], false);
+}
+
+TEST(RemoteProtocol, Snapshots) {
+  EXPECT_FALSE(expect_message<StartSnapshot>(R"({"startSnapshot":true})").high);
+  EXPECT_FALSE(expect_message<StartSnapshot>(R"({"startSnapshot":true,"resolution":"low"})").high);
+  EXPECT_TRUE(expect_message<StartSnapshot>(R"({"startSnapshot":true,"resolution":"high"})").high);
+  static_cast<void>(expect_message<StopSnapshot>(R"({"stopSnapshot":true})"));
+  EXPECT_EQ(parsed(snapshot_started_message()), Json::parse(R"({"snapshotStarted":true})"));
+  EXPECT_EQ(parsed(snapshot_failed_message("no")), Json::parse(R"({"snapshotFailed":true,"error":"no"})"));
+  const std::string jpeg = "\xFF\xD8\xFF\xD9";
+  EXPECT_EQ(parsed(snapshot_frame_message(std::as_bytes(std::span(jpeg)))),
+            Json::parse(R"({"snapshotFrame":"/9j/2Q==","fileName":""})"));
+  Hello hello{"ei_1", "34:52", "ETA", {{camera_sensor_name(96, 64), kCameraMaxLengthS, {}}}, true};
+  const Json json = parsed(hello_message(hello))["hello"];
+  EXPECT_EQ(json["supportsSnapshotStreaming"], true);
+  EXPECT_EQ(json["sensors"], Json::parse(R"x([{"name":"Camera (96x64)","maxSampleLengthS":60000,"frequencies":[]}])x"));
+}
+
+TEST(RemoteProtocol, CamerasAreToldByName) {
+  EXPECT_EQ(parse_camera_sensor("Camera (320x240)"), std::pair(320U, 240U));
+  for (const char* name : {"", "Camera", "Camera (96)", "Camera (0x5)", "Camera (96x96", "Camera (-1x5)",
+                           "camera (96x96)", "Camera (96x96) ", "Camera (99999999999x1)"}) {
+    EXPECT_FALSE(parse_camera_sensor(name)) << name;
+  }
+  // A picture's request may come without length and interval.
+  const auto command = expect_message<SampleCommand>(
+      R"x({"sample":{"label":"a","path":"/api/training/data","sensor":"Camera (9x9)"}})x");
+  EXPECT_EQ(command.length_ms, 0U);
 }
 
 TEST(RemoteProtocol, RefusesWhatIsNoMessage) {
@@ -146,7 +179,7 @@ RC_GTEST_PROP(RemoteProtocolProperty, SampleCommandsSurviveTheTrip, ()) {
 }
 
 TEST(RemoteProtocol, CborSaysTheSameAsJson) {
-  Hello hello{"ei_1", "34:52", "DATA_FORWARDER", {{"Sensor with 1 axes (a)", 300, {100}}}};
+  Hello hello{"ei_1", "34:52", "DATA_FORWARDER", {{"Sensor with 1 axes (a)", 300, {100}}}, false};
   EXPECT_EQ(Json::from_cbor(hello_message(hello, Encoding::cbor)), parsed(hello_message(hello)));
   EXPECT_EQ(Json::from_cbor(sample_failed_message("no", Encoding::cbor)), parsed(sample_failed_message("no")));
   EXPECT_EQ(Json::from_cbor(sample_reading_message(7, Encoding::cbor)), parsed(sample_reading_message(7)));

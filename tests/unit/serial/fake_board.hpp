@@ -63,7 +63,10 @@ class FakeBoard final : public ByteStream {
     bool split_ok = false;  // OK and CR LF in pieces, 5 ms apart
     std::string at_version = "1.8.0";
     bool ranges = true;
-    bool erases = true;  // understands backspace
+    bool erases = true;                // understands backspace
+    bool implicit_fast = false;        // AT 1.4 and 1.5: a snapshot switches without being told
+    Nanos picture_time = 100ms;        // from one picture of a stream to the next
+    std::size_t stream_pictures = 50;  // queued when a stream begins; then it goes silent
     Faults faults;
   };
 
@@ -147,8 +150,10 @@ class FakeBoard final : public ByteStream {
 
   Config config;
   std::string sample = "sample bytes";
-  std::vector<std::string> executed;  // lines that were run
-  std::string written;                // all that the host sent
+  std::string picture = std::string(96 * 96, 'x');          // of AT+SNAPSHOT and the stream
+  std::function<std::string(unsigned number)> stream_line;  // overrides a line of the stream, from 0
+  std::vector<std::string> executed;                        // lines that were run
+  std::string written;                                      // all that the host sent
   std::vector<std::uint32_t> bauds;
   std::uint64_t lost_in_fifo = 0;
   bool stuck = false;  // takes nothing, says nothing
@@ -175,6 +180,20 @@ class FakeBoard final : public ByteStream {
 
   void receive(char c, Nanos at) {
     if (stuck) return;
+    if (streaming_) {
+      if (c != 'b') return;
+      streaming_ = false;
+      while (!to_host_.empty() && to_host_.back().at > at) to_host_.pop_back();
+      board_time_ = out_free_ = at;
+      say("\r\nSnapshot streaming stopped by user\r\nOK\r\n");
+      if (board_baud_ != 115'200) {
+        board_time_ += 100ms;
+        board_baud_ = 115'200;
+        say("\r\n", 100ms);
+      }
+      say("> ");
+      return;
+    }
     if (config.fifo > 0) {
       while (!taking_.empty() && taking_.front() <= at) taking_.pop_front();
       if (taking_.size() >= config.fifo) {
@@ -207,6 +226,7 @@ class FakeBoard final : public ByteStream {
     if (config.echo) say(std::string(1, c));
   }
 
+ public:
   static std::string base64(std::string_view bytes) {
     constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     std::string text;
@@ -220,11 +240,13 @@ class FakeBoard final : public ByteStream {
     return text;
   }
 
+ private:
   void payload(const std::string& line, const std::string& bytes) {
     std::string text = base64(bytes);
     if (mangle_payload) text = mangle_payload(std::move(text));
-    if (!line.ends_with(",y")) {
-      say(text + "\r\n> ", config.answer_delay);
+    const bool snapshot = line.starts_with("AT+SNAPSHOT");
+    if (!line.ends_with(",y") && !(snapshot && config.implicit_fast)) {
+      say(text + (snapshot ? "\r\nOK\r\n> " : "\r\n> "), config.answer_delay);
       return;
     }
     // Wire reference 1.8: OK, both change, the payload, OK, both change back, the prompt.
@@ -240,6 +262,22 @@ class FakeBoard final : public ByteStream {
     board_time_ += 100ms;
     board_baud_ = 115'200;
     say("\r\n> ", 100ms);
+  }
+
+  void stream(const std::string& line) {
+    if (line.ends_with(",y")) {
+      say("OK\r\n", config.answer_delay);
+      board_time_ += 100ms;
+      board_baud_ = config.fast_baud;
+      board_time_ += 100ms;
+    }
+    say("Starting snapshot stream...\r\n", config.answer_delay);
+    for (unsigned i = 0; i < config.stream_pictures; ++i) {
+      std::string text = stream_line ? stream_line(i) : base64(picture);
+      if (mangle_payload) text = mangle_payload(std::move(text));
+      say(text + "\r\n", config.picture_time);
+    }
+    streaming_ = true;
   }
 
   void respond(const std::string& line) {
@@ -287,6 +325,10 @@ class FakeBoard final : public ByteStream {
           1000ms);
       say("Not uploading file, not connected to WiFi. Used buffer, from=0, to=" + std::to_string(sample.size()) +
           ".\nOK\n> ");
+    } else if (line.starts_with("AT+SNAPSHOT=")) {
+      payload(line, picture);
+    } else if (line.starts_with("AT+SNAPSHOTSTREAM=")) {
+      stream(line);
     } else if (line.starts_with("AT+UNLINKFILE=")) {
       say("\n> ", config.answer_delay);
     } else if (line.starts_with("AT+LISTFILES")) {
@@ -308,6 +350,7 @@ class FakeBoard final : public ByteStream {
   Nanos out_free_{0};
   std::uint32_t baud_ = 115'200;
   std::uint32_t board_baud_ = 115'200;
+  bool streaming_ = false;
   bool reading_ = false;
   bool cancelled_ = false;
 };

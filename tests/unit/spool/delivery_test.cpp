@@ -8,6 +8,7 @@
 #include <mutex>
 #include <set>
 
+#include "common/spool/form_body.hpp"
 #include "tests/support/http_stub.hpp"
 #include "tests/unit/spool/support.hpp"
 
@@ -77,12 +78,15 @@ class DeliveryTest : public ::testing::Test {
   }
 
   std::string put(const std::string& device, const std::string& payload) {
+    return put_entry(entry_of(device, payload, "a b.json"));
+  }
+  std::string put_entry(NewEntry given) {
     std::string envelope;
     auto task = [](AsyncSpool& spool, NewEntry entry, std::string& out) -> asio::awaitable<void> {
       const auto result = co_await spool.put(std::move(entry));
       out = result.value().envelope;
     };
-    run(task(*spool_, entry_of(device, payload, "a b.json"), envelope));
+    run(task(*spool_, std::move(given), envelope));
     return envelope;
   }
 
@@ -202,6 +206,44 @@ TEST_F(DeliveryTest, EqualContentIsStoredWhenOurServerCallsItADuplicate) {
   EXPECT_TRUE(service_.requests[1].headers.contains("x-disallow-duplicates"));
   EXPECT_FALSE(service_.requests[2].headers.contains("x-disallow-duplicates"));
   EXPECT_EQ(service_.stored.size(), 1U);
+}
+
+TEST_F(DeliveryTest, AnEntryForFilesGoesAsAForm) {
+  service_.ours = true;
+  NewEntry entry = entry_of("board", std::string("\xFF\xD8 picture \xFF\xD9", 13), "a \"b\".jpg");
+  entry.path = "/api/training/files";
+  entry.label = "a \"b\"";
+  entry.content_type = "image/jpeg";
+  entry.headers = {{"x-add-date-id", "1"}, {"x-disallow-duplicates", "1"}};
+  const std::string envelope = put_entry(entry);
+  deliver(1);
+  const StubRequest& request = service_.requests.at(0);
+  EXPECT_EQ(request.headers.at("content-type"), "multipart/form-data; boundary=tml-" + envelope);
+  EXPECT_EQ(request.body, "--tml-" + envelope +
+                              "\r\nContent-Disposition: form-data; name=\"data\"; filename=\"a %22b%22.jpg\"\r\n"
+                              "Content-Type: image/jpeg\r\n\r\n" +
+                              entry.payload + "\r\n--tml-" + envelope + "--\r\n");
+  EXPECT_EQ(request.headers.at("x-label"), "a%20%22b%22");
+  EXPECT_EQ(request.headers.at("x-add-date-id"), "1");
+  EXPECT_FALSE(request.headers.contains("x-file-name"));
+}
+
+TEST_F(DeliveryTest, AnEntryMayAskForNoDuplicates) {
+  // Even our server's "duplicate" then means: it is there.
+  service_.ours = true;
+  service_.script = {status(409, "duplicate")};
+  NewEntry entry = entry_of("board", "x");
+  entry.headers = {{"x-disallow-duplicates", "1"}};
+  put_entry(entry);
+  deliver(1);
+  EXPECT_EQ(service_.requests.size(), 1U);
+  EXPECT_EQ(delivered_.size(), 1U);
+}
+
+TEST(FormBody, TheBoundaryIsNotInThePayload) {
+  EntryInfo entry;
+  entry.envelope = "e";
+  EXPECT_EQ(form_body(entry, "a tml-e b tml-e-x c").content_type, "multipart/form-data; boundary=tml-e-x-x");
 }
 
 TEST_F(DeliveryTest, RefusedEntriesAreKeptAndDoNotBlock) {

@@ -93,6 +93,20 @@ TEST(ClockFit, BeatingWithTheTimerItIsBoundedAndGetsThere) {
   }
 }
 
+TEST(ClockFit, MissingReadingsFoundLateStraightenTheFit) {
+  ArrivalModel model;
+  model.readings = 1000;
+  for (std::uint64_t i = 600; i < 650; ++i) model.lost.insert(i);
+  ClockFit fit;
+  std::uint64_t index = 0;
+  for (const test::Arrival& a : simulate(model, 3)) fit.add(index++, a.at);
+  fit.refresh();
+  EXPECT_GT(std::fabs(fit.estimate()->rate_hz / model.rate_hz - 1), 0.001);
+  fit.insert_missing(600, 50);
+  EXPECT_LT(std::fabs(fit.estimate()->rate_hz / model.rate_hz - 1), 0.0002);
+  EXPECT_EQ(fit.estimate()->readings, 1000U);
+}
+
 TEST(ClockFit, WithoutBurstsItIsExactToTheMicrosecond) {
   ArrivalModel model;
   model.burst_s = 0;

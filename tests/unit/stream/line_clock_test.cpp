@@ -108,6 +108,35 @@ TEST(LineClock, AStallIsNoLoss) {
   }
 }
 
+TEST(LineClock, ABusySenderAtAHighRateIsNoLoss) {
+  // A loaded machine: for tens of milliseconds each line is late by more than an interval, then all is as before.
+  for (const double hz : {250.0, 1000.0, 3000.0}) {
+    for (std::uint64_t seed = 0; seed < 20; ++seed) {
+      SeededRandom random(seed);
+      std::vector<Arrival> arrivals;
+      double busy_until = 0;
+      double busy_from = 0;
+      double last = 0;
+      const auto count = static_cast<std::uint64_t>(20 * hz);
+      for (std::uint64_t i = 0; i < count; ++i) {
+        const double taken = static_cast<double>(i) / hz;
+        if (taken > busy_until) {
+          busy_from = taken + 0.1 + 0.4 * random.next_unit();
+          busy_until = busy_from + 0.02 + 0.04 * random.next_unit();
+        }
+        double delay = 20e-6 * random.next_unit();
+        // Not at the very end, where nothing follows that tells.
+        if (taken >= busy_from && taken < 19.5) delay += 1.2 / hz + 0.8e-3 * random.next_unit();
+        last = std::max(last, taken + delay);
+        arrivals.push_back({i, from_seconds(1 + last), taken, false});
+      }
+      const Outcome out = run(arrivals);
+      EXPECT_EQ(out.missing(), 0U) << hz << " " << seed;
+      EXPECT_TRUE(out.changes.empty()) << hz << " " << seed;
+    }
+  }
+}
+
 TEST(LineClock, AnotherRateIsNeitherLossNorStall) {
   struct Case {
     double from, to;
