@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The TML authors
 //
-// Devices and the samples asked of them: rows 9, 10 and 10b of wire reference 2.3, start-sampling, and (ours) the list
-// of devices and the progress of a request.
+// Devices and the samples asked of them: rows 9, 10 and 10b of wire reference 2.3, start-sampling, the public API's
+// snapshot streams, and (ours) the list of devices, the progress of a request and the newest picture of a stream.
 #include <cmath>
 
+#include "common/httpd/url.hpp"
 #include "common/sample/names.hpp"
 #include "server/api.hpp"
 
@@ -154,8 +155,13 @@ void start_sampling(const CallPtr& call) {
   const auto body = call->body();
   if (!body) return;
   const auto label = json_string(*body, "label");
-  const auto length = json_number(*body, "lengthMs");
-  const double interval = json_number(*body, "intervalMs").value_or(0);
+  const std::string sensor = json_string(*body, "sensor").value_or("");
+  // A picture has neither length nor rate, but a request must tell both.
+  const bool picture = sensor.starts_with("Camera (");
+  auto length = json_number(*body, "lengthMs");
+  double interval = json_number(*body, "intervalMs").value_or(0);
+  if (picture && !length) length = 1;
+  if (picture && interval == 0) interval = 1;
   const std::string category = json_string(*body, "category").value_or("training");
   constexpr double kLongestMs = 24.0 * 3600 * 1000;
   if (!label || label->empty()) return call->error(400, "label is needed");
@@ -168,7 +174,7 @@ void start_sampling(const CallPtr& call) {
   request.length_ms = std::llround(*length);
   request.interval_ms = interval;
   request.path = "/api/" + category + "/data";
-  request.sensor = json_string(*body, "sensor").value_or("");
+  request.sensor = sensor;
   request.hmac_key = call->project->hmac_keys.empty() ? "0" : call->project->hmac_keys.front().key;
   request.label_color = json_string(*body, "labelColor");
   request.collected_sample_count = json_integer(*body, "collectedSampleCount");
@@ -177,6 +183,62 @@ void start_sampling(const CallPtr& call) {
   const auto id = call->app.remote->start(call->project->id, call->parameter("deviceId"), category, std::move(request));
   if (!id) return call->error(id.error());
   call->ok({{"id", *id}});
+}
+
+std::optional<std::int64_t> stream_id(const CallPtr& call) {
+  const auto body = call->body();
+  if (!body) return std::nullopt;
+  const auto id = json_integer(*body, "streamId");
+  if (!id) call->error(400, "streamId is needed");
+  return id;
+}
+
+void start_snapshots(const CallPtr& call) {
+  const auto body = call->body();
+  if (!body) return;
+  const std::string resolution = json_string(*body, "resolution").value_or("low");
+  if (resolution != "low" && resolution != "high") return call->error(400, "resolution must be low or high");
+  const auto id =
+      call->app.remote->start_snapshots(call->project->id, call->parameter("deviceId"), resolution == "high");
+  if (!id) return call->error(id.error());
+  call->ok({{"streamId", *id}});
+}
+
+void keep_stream(const CallPtr& call) {
+  const auto id = stream_id(call);
+  if (!id) return;
+  const auto kept = call->app.remote->keep_snapshots(call->project->id, call->parameter("deviceId"), *id);
+  if (!kept) return call->error(kept.error());
+  call->ok();
+}
+
+void stop_stream(const CallPtr& call) {
+  const auto id = stream_id(call);
+  if (!id) return;
+  const auto stopped = call->app.remote->stop_snapshots(call->project->id, call->parameter("deviceId"), *id);
+  if (!stopped) return call->error(stopped.error());
+  call->ok();
+}
+
+void snapshot_frame(const CallPtr& call) {
+  const SnapshotView view = call->app.remote->snapshot(call->project->id, call->parameter("deviceId"));
+  if (!view.frame) {
+    if (!view.error.empty()) return call->error(409, "the device ended the stream: " + view.error);
+    if (!view.wanted) return call->error(404, "no snapshot stream of this device is open");
+  }
+  const auto after = to_id(httpd::query_value(call->request.query, "after").value_or("0"));
+  if (!after) return call->error(400, "after must be the number of a frame");
+  httpd::Response response;
+  response.headers = {{"Cache-Control", "no-store"}};
+  if (!view.frame || view.frame->number <= static_cast<std::uint64_t>(*after)) {
+    response.status = 204;
+    return call->responder.send(std::move(response));
+  }
+  response.content_type = "image/jpeg";
+  response.body = *view.frame->jpeg;
+  response.headers.emplace_back("x-tml-frame", std::to_string(view.frame->number));
+  response.headers.emplace_back("x-tml-frame-time", iso_time(view.frame->received_ms));
+  call->responder.send(std::move(response));
 }
 
 void request_status(const CallPtr& call) {
@@ -195,6 +257,13 @@ std::vector<ApiRoute> device_routes() {
       {"POST", "/v1/api/{projectId}/devices/{deviceId}/rename", Access::project, Right::add_devices, rename_device},
       {"GET", "/v1/api/{projectId}/device/{deviceId}", Access::project, Right::see_project, device},
       {"POST", "/v1/api/{projectId}/device/{deviceId}/start-sampling", Access::project, Right::manage, start_sampling},
+      {"POST", "/v1/api/{projectId}/device/{deviceId}/debug-stream/snapshot/start", Access::project, Right::manage,
+       start_snapshots},
+      {"POST", "/v1/api/{projectId}/device/{deviceId}/debug-stream/keep-alive", Access::project, Right::manage,
+       keep_stream},
+      {"POST", "/v1/api/{projectId}/device/{deviceId}/debug-stream/stop", Access::project, Right::manage, stop_stream},
+      {"GET", "/v1/api/{projectId}/device/{deviceId}/debug-stream/snapshot/frame", Access::project, Right::see_devices,
+       snapshot_frame},
       {"GET", "/v1/api/{projectId}/requests/{requestId}", Access::project, Right::see_devices, request_status},
       {"GET", "/v1/api/{projectId}/device/{deviceId}/requests/{requestId}", Access::project, Right::see_devices,
        request_status},

@@ -42,6 +42,10 @@ Json sample_object(const SampleFacts& f) {
                  {"metadata", parsed_or(f.metadata_json, Json::object())},
                  {"source", parsed_or(f.headers_json, Json::object())},
                  {"created", iso_time(f.created_ms)}};
+  if (f.upload) {
+    object["uploadSignature"] = f.upload->state.empty() ? Json(nullptr) : Json(f.upload->state);
+    object["uploadHmacKeyId"] = f.upload->hmac_key_id ? Json(*f.upload->hmac_key_id) : Json(nullptr);
+  }
   if (f.labels_json) object["labels"] = parsed_or(*f.labels_json, nullptr);
   if (f.boxes_json) object["boundingBoxes"] = parsed_or(*f.boxes_json, Json::array());
   return object;

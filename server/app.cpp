@@ -74,7 +74,7 @@ void App::save_device(DeviceRecord record, std::function<void(bool)> done) {
             "INSERT INTO devices(project_id, device_id, name, type, created_ms, last_seen_ms, sensors, snapshots) "
             "VALUES(?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET last_seen_ms = ?5, "
             "type = CASE WHEN ?4 = '' THEN type ELSE ?4 END, sensors = CASE WHEN ?6 = '[]' THEN sensors ELSE ?6 END, "
-            "snapshots = ?7")
+            "snapshots = CASE WHEN ?6 = '[]' AND ?7 = 0 THEN snapshots ELSE ?7 END")
         .bind(1, shared->project)
         .bind(2, std::string_view(shared->device_id))
         .bind(3, std::string_view(shared->name))

@@ -44,6 +44,7 @@ struct ExportOptions {
   std::string data;
   std::string out;
   std::optional<std::int64_t> project;
+  bool ndjson = false;  ///< info.labels with one line per sample (wire reference 4.5).
 };
 [[nodiscard]] ExitCode run_export(const ExportOptions& options, cli::Reporter& reporter);
 

@@ -11,6 +11,8 @@
 #include "common/base/json.hpp"
 #include "server/commands.hpp"
 #include "server/data_folder.hpp"
+#include "server/export_names.hpp"
+#include "server/manifest_writer.hpp"
 #include "server/samples.hpp"
 
 namespace tml::server {
@@ -18,32 +20,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Names come from clients: only letters, digits, '-', '_' and '.' reach the file system, and the id keeps them apart.
-std::string safe_stem(const std::string& file_name) {
-  constexpr std::size_t kLongest = 80;
-  const std::size_t dot = file_name.rfind('.');
-  std::string stem = dot == std::string::npos || dot == 0 ? file_name : file_name.substr(0, dot);
-  for (char& c : stem) {
-    const bool plain =
-        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
-    if (!plain) c = '_';
-  }
-  stem = stem.substr(0, kLongest);
-  if (stem.empty() || stem.front() == '.') stem.insert(0, "_");
-  return stem;
-}
-
-std::string extension_of(const SampleFacts& facts) { return facts.format == "cbor_binary" ? "cbor" : facts.format; }
-
 Result<void> write_bytes(const fs::path& path, std::string_view bytes) {
   const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
   if (!fd.valid()) return fail_errno(errno, "cannot create", path.string());
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(fd.get(), bytes.data(), std::min<std::size_t>(bytes.size(), 1U << 20U));
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return fail_errno(errno, "cannot write", path.string());
-    bytes.remove_prefix(static_cast<std::size_t>(written));
-  }
+  return write_fully(fd.get(), bytes, path);
+}
+
+Result<void> make_folder(const fs::path& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) return fail_errno(error.value(), "cannot create folder", path.string());
   return {};
 }
 
@@ -56,10 +42,31 @@ Json label_object(const SampleFacts& facts) {
   return {{"type", "unlabeled"}};
 }
 
+/// What the ecosystem's manifest has no place for (docs/server.md, "Export").
+Json own_facts(const SampleFacts& facts) {
+  Json own = {{"fileName", facts.file_name}, {"sha256", facts.sha256}, {"signature", facts.signature}};
+  if (facts.upload) own["uploadSignature"] = {{"hex", facts.upload->hex}, {"state", facts.upload->state}};
+  return own;
+}
+
+Json manifest_entry(const SampleFacts& facts, const std::string& path, const std::string& name) {
+  Json entry = {{"path", path}, {"name", name}, {"category", facts.category}, {"label", label_object(facts)}};
+  if (auto metadata = parse_json(facts.metadata_json, "stored metadata"); metadata && !metadata->empty()) {
+    entry["metadata"] = std::move(*metadata);
+  }
+  if (facts.boxes_json) {
+    if (auto boxes = parse_json(*facts.boxes_json, "stored boxes", {16, 600'000, std::size_t{32} << 20U})) {
+      entry["boundingBoxes"] = std::move(*boxes);
+    }
+  }
+  entry["tml"] = own_facts(facts);
+  return entry;
+}
+
 class Exporter {
  public:
-  Exporter(Database& db, const Blobs& blobs, fs::path out, cli::Reporter& reporter)
-      : db_(db), blobs_(blobs), out_(std::move(out)), reporter_(reporter) {}
+  Exporter(Database& db, const Blobs& blobs, const ExportOptions& options, cli::Reporter& reporter)
+      : db_(db), blobs_(blobs), out_(options.out), ndjson_(options.ndjson), reporter_(reporter) {}
 
   Result<void> run(std::int64_t project) {
     std::error_code error;
@@ -67,74 +74,72 @@ class Exporter {
       return fail(Errc::usage, "the folder for the export is not empty", out_.string(), "Choose a new --out.");
     }
     for (const char* folder : {"training", "testing"}) {
-      fs::create_directories(out_ / folder, error);
-      if (error) return fail_errno(error.value(), "cannot create folder", (out_ / folder).string());
+      if (auto made = make_folder(out_ / folder); !made) return made;
     }
+    auto manifest = ManifestWriter::create(out_, ndjson_);
+    if (!manifest) return pass(manifest.error());
     // One snapshot, even while a server stores more.
     if (auto begun = db_.exec("BEGIN"); !begun) return begun;
     const auto total = count_samples(db_, {project, {}, {}, 0, 0, 0});
     if (!total) return pass(total.error());
-    manifest_ = R"({"version":1,"files":[)";
     Result<void> failed;
-    auto walked = each_sample(db_, [this, project, &total, &failed](const SampleFacts& facts) {
-      if (facts.project != project) return true;
-      failed = one(facts);
+    auto walked = each_sample(db_, project, [this, &manifest, &total, &failed](const SampleFacts& facts) {
+      failed = one(facts, *manifest);
       reporter_.progress("export", static_cast<std::uint64_t>(samples_), static_cast<std::uint64_t>(*total));
       return failed.has_value();
     });
     reporter_.progress_done();
     if (!walked) return walked;
     if (!failed) return failed;
-    manifest_ += "\n]}\n";
-    if (auto written = write_file_atomic(out_ / "info.labels", manifest_, 0644); !written) return written;
+    if (auto written = manifest->finish(); !written) return written;
     reporter_.event("exported", {{"samples", samples_}, {"bytes", bytes_}, {"out", out_.string()}},
                     std::to_string(samples_) + " samples, " + cli::human_size(bytes_) + ", in " + out_.string());
     return db_.exec("COMMIT");
   }
 
  private:
-  Result<void> one(const SampleFacts& facts) {
+  Result<void> one(const SampleFacts& facts, ManifestWriter& manifest) {
     const auto payload = get_payload(db_, blobs_, facts);
     if (!payload) return pass(payload.error());
-    std::error_code error;
-    fs::create_directories(out_ / facts.category, error);
-    const std::string stem = safe_stem(facts.file_name) + "." + std::to_string(facts.id);
-    const std::string path = facts.category + "/" + stem + "." + extension_of(facts);
+    if (folder_ != facts.category) {
+      folder_ = facts.category;
+      if (auto made = make_folder(out_ / folder_); !made) return made;
+    }
+    const ExportName name = export_name(facts.file_name, facts.format, facts.id);
+    const std::string path = facts.category + "/" + name.path;
     if (auto written = write_bytes(out_ / path, (*payload)->view()); !written) return written;
     (*payload)->release_pages();
-    Json entry = {
-        {"path", path}, {"name", facts.file_name}, {"category", facts.category}, {"label", label_object(facts)}};
-    if (auto metadata = parse_json(facts.metadata_json, "stored metadata"); metadata && !metadata->empty()) {
-      entry["metadata"] = std::move(*metadata);
-    }
-    if (facts.boxes_json) {
-      if (auto boxes = parse_json(*facts.boxes_json, "stored boxes", {16, 600'000, std::size_t{32} << 20U})) {
-        entry["boundingBoxes"] = std::move(*boxes);
-      }
-    }
-    const auto attachments = get_attachments(db_, facts.id);
-    if (!attachments) return pass(attachments.error());
-    for (const Attachment& attachment : *attachments) {
-      const auto bytes = blobs_.get(attachment.sha256);
-      if (!bytes) return pass(bytes.error());
-      fs::create_directories(out_ / "attachments" / std::to_string(facts.id), error);
-      const std::string name = "attachments/" + std::to_string(facts.id) + "/" +
-                               std::to_string(entry["attachments"].size()) + "_" +
-                               safe_stem(attachment.file_name + ".");
-      if (auto written = write_bytes(out_ / name, (*bytes)->view()); !written) return written;
-      entry["attachments"].push_back(name);
-    }
-    manifest_ += (samples_ == 0 ? "\n" : ",\n") + json_text(entry);
+    Json entry = manifest_entry(facts, path, name.name);
+    if (auto attached = attachments(facts, entry); !attached) return attached;
     ++samples_;
     bytes_ += static_cast<std::uint64_t>(facts.size_bytes);
+    return manifest.add(json_text(entry));
+  }
+
+  /// Each in a folder of its own: clients send an attachment under the last component of its path.
+  Result<void> attachments(const SampleFacts& facts, Json& entry) {
+    const auto listed = get_attachments(db_, facts.id);
+    if (!listed) return pass(listed.error());
+    for (std::size_t position = 0; position < listed->size(); ++position) {
+      const Attachment& attachment = (*listed)[position];
+      const auto bytes = blobs_.get(attachment.sha256);
+      if (!bytes) return pass(bytes.error());
+      const std::string folder = "attachments/" + std::to_string(facts.id) + "/" + std::to_string(position);
+      if (auto made = make_folder(out_ / folder); !made) return made;
+      const std::string path = folder + "/" + safe_file_name(attachment.file_name);
+      if (auto written = write_bytes(out_ / path, (*bytes)->view()); !written) return written;
+      (*bytes)->release_pages();
+      entry["attachments"].push_back(path);
+    }
     return {};
   }
 
   Database& db_;
   const Blobs& blobs_;
   fs::path out_;
+  bool ndjson_;
   cli::Reporter& reporter_;
-  std::string manifest_;
+  std::string folder_;  // That exists already.
   std::int64_t samples_ = 0;
   std::uint64_t bytes_ = 0;
 };
@@ -153,7 +158,7 @@ Result<void> run(const ExportOptions& options, cli::Reporter& reporter) {
     project = query.integer(0);
   }
   const Blobs blobs(folder->blobs());
-  return Exporter(**db, blobs, options.out, reporter).run(project);
+  return Exporter(**db, blobs, options, reporter).run(project);
 }
 
 }  // namespace

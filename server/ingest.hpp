@@ -13,6 +13,7 @@
 #include "common/httpd/types.hpp"
 #include "common/sample/names.hpp"
 #include "server/blobs.hpp"
+#include "server/ingest_headers.hpp"
 #include "server/keyring.hpp"
 #include "server/samples.hpp"
 
@@ -31,11 +32,7 @@ struct IngestContext {
   std::string unique_id;  ///< For x-add-date-id.
 };
 
-/// A file that could not be taken, in its place among the others.
-struct Refused {
-  unsigned status = 400;
-  std::string reason;
-};
+/// What became of one file.
 using Intake = std::variant<NewSample, Refused>;
 
 /// `/api/{category}/data`: one document, raw or multipart with an attachment.

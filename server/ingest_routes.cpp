@@ -4,39 +4,52 @@
 // The ingestion listener: who may, what the body becomes (on a worker), commit, and only then the answer.
 #include <array>
 
-#include "common/base/json.hpp"
 #include "common/base/log.hpp"
 #include "server/access_log.hpp"
 #include "server/app.hpp"
 #include "server/ingest.hpp"
+#include "server/ingest_answers.hpp"
+#include "server/ingest_extensions.hpp"
 
 namespace tml::server {
 namespace {
 
-struct Target {
-  bool files = false;
-  sample::Category category = sample::Category::training;
-};
+enum class Kind : std::uint8_t { data, files, extensions, known_hashes };
 
-constexpr std::size_t kEnvelopeOfMultipart = 1024 * 1024;
+struct Target {
+  Kind kind = Kind::data;
+  sample::Category category = sample::Category::training;
+
+  [[nodiscard]] bool answers_json() const { return kind != Kind::data; }
+  [[nodiscard]] const char* method() const { return kind == Kind::extensions ? "GET" : "POST"; }
+  [[nodiscard]] std::size_t max_body_bytes() const {
+    constexpr std::size_t kEnvelopeOfMultipart = 1024 * 1024;
+    switch (kind) {
+      case Kind::data:
+        return kMaxFileBytes + kEnvelopeOfMultipart;
+      case Kind::files:
+        return kMaxRequestBytes;
+      case Kind::extensions:
+        return 0;
+      case Kind::known_hashes:
+        return kMaxHashesBytes;
+    }
+    return 0;
+  }
+};
 
 std::optional<Target> target_of(std::string_view path) {
   constexpr std::string_view kPrefix = "/api/";
   if (path.substr(0, kPrefix.size()) != kPrefix) return std::nullopt;
   path.remove_prefix(kPrefix.size());
+  if (path == "extensions") return Target{Kind::extensions};
+  if (path == "known-hashes") return Target{Kind::known_hashes};
   const std::size_t slash = path.find('/');
   if (slash == std::string_view::npos) return std::nullopt;
   const auto category = sample::parse_category(path.substr(0, slash));
   const std::string_view kind = path.substr(slash + 1);
   if (!category || (kind != "data" && kind != "files")) return std::nullopt;
-  return Target{kind == "files", *category};
-}
-
-httpd::Response refusal(bool as_json, unsigned status, const std::string& reason) {
-  httpd::Response response = as_json ? httpd::Response::json(status, json_text({{"success", false}, {"error", reason}}))
-                                     : httpd::Response::text(status, reason);
-  if (status == 429) response.headers.emplace_back("retry-after", "1");
-  return response;
+  return Target{kind == "files" ? Kind::files : Kind::data, *category};
 }
 
 httpd::Admission admit(App& app, const httpd::Request& request) {
@@ -47,23 +60,24 @@ httpd::Admission admit(App& app, const httpd::Request& request) {
     admission.refusal = httpd::Response::text(404, "no such call: use POST /api/{category}/data or /files");
     return admission;
   }
-  if (request.method != "POST") {
-    admission.refusal = refusal(target->files, 405, "use POST");
+  const bool json = target->answers_json();
+  if (request.method != target->method()) {
+    admission.refusal = refusal_answer(json, 405, std::string("use ") + target->method());
     return admission;
   }
   const auto presented = request.headers.get("x-api-key");
   if (presented.empty()) {
-    admission.refusal = refusal(target->files, 401, "missing header x-api-key");
+    admission.refusal = refusal_answer(json, 401, "missing header x-api-key");
     return admission;
   }
   const auto key = app.keyring.get()->api_key(presented);
   if (!key) {
-    admission.refusal = refusal(target->files, 401, "Invalid API key");
+    admission.refusal = refusal_answer(json, 401, "Invalid API key");
   } else if (!role_allows(key->role, Right::ingest)) {
     admission.refusal =
-        refusal(target->files, 401, "this API key may not ingest (role " + std::string(role_name(key->role)) + ")");
+        refusal_answer(json, 401, "this API key may not ingest (role " + std::string(role_name(key->role)) + ")");
   }
-  admission.max_body_bytes = target->files ? kMaxRequestBytes : kMaxFileBytes + kEnvelopeOfMultipart;
+  admission.max_body_bytes = target->max_body_bytes();
   return admission;
 }
 
@@ -79,52 +93,6 @@ struct Job {
   std::vector<Intake> files;
   std::vector<std::optional<Stored>> stored;
 };
-
-std::string outcome_error(const Stored& stored) {
-  if (stored.outcome == Stored::Outcome::duplicate) {
-    return "duplicate: the project already holds this content as sample " + std::to_string(stored.id) + " (" +
-           stored.file_name + ")";
-  }
-  return "x-tml-envelope already belongs to sample " + std::to_string(stored.id) + ", whose content is another";
-}
-
-bool is_kept(const Stored& stored) {
-  return stored.outcome == Stored::Outcome::stored || stored.outcome == Stored::Outcome::replayed;
-}
-
-void answer_data(const Job& job) {
-  if (const auto* refused = std::get_if<Refused>(&job.files.front())) {
-    job.responder.send(refusal(false, refused->status, refused->reason));
-    return;
-  }
-  const Stored& stored = *job.stored.front();
-  if (!is_kept(stored)) return job.responder.send(refusal(false, 400, outcome_error(stored)));
-  httpd::Response response = httpd::Response::text(200, stored.file_name);
-  response.headers.emplace_back("x-tml-sample-id", std::to_string(stored.id));
-  if (stored.outcome == Stored::Outcome::replayed) response.headers.emplace_back("x-tml-replayed", "1");
-  job.responder.send(std::move(response));
-}
-
-void answer_files(const Job& job) {
-  Json files = Json::array();
-  unsigned status = 200;
-  for (std::size_t i = 0; i < job.files.size(); ++i) {
-    if (const auto* refused = std::get_if<Refused>(&job.files[i])) {
-      files.push_back({{"success", false}, {"error", refused->reason}});
-      if (refused->status >= 500) status = refused->status;
-      continue;
-    }
-    const Stored& stored = *job.stored[i];
-    if (!is_kept(stored)) {
-      files.push_back({{"success", false}, {"error", outcome_error(stored)}, {"fileName", stored.file_name}});
-    } else {
-      files.push_back(
-          {{"success", true}, {"projectId", job.key.project}, {"sampleId", stored.id}, {"fileName", stored.file_name}});
-    }
-  }
-  if (status != 200) return job.responder.send(refusal(true, status, "the server cannot store now"));
-  job.responder.send(httpd::Response::json(200, json_text({{"success", true}, {"files", std::move(files)}})));
-}
 
 void count_and_notify(App& app, const Job& job) {
   for (std::size_t i = 0; i < job.files.size(); ++i) {
@@ -152,15 +120,12 @@ void committed(App& app, const std::shared_ptr<Job>& job, const Result<void>& ou
     const Error& error = outcome.error();
     log_error("request " + job->request.id + ": not stored: " + error.message());
     const unsigned status = error.code == Errc::disk_full ? 507 : error.code == Errc::busy ? 429 : 500;
-    job->responder.send(refusal(job->target.files, status, error.message()));
+    job->responder.send(refusal_answer(job->target.answers_json(), status, error.message()));
     return;
   }
   count_and_notify(app, *job);
-  if (job->target.files) {
-    answer_files(*job);
-  } else {
-    answer_data(*job);
-  }
+  job->responder.send(job->target.kind == Kind::files ? files_answer(job->key.project, job->files, job->stored)
+                                                      : data_answer(job->files.front(), job->stored.front()));
 }
 
 void store(App& app, const std::shared_ptr<Job>& job) {
@@ -178,7 +143,7 @@ void store(App& app, const std::shared_ptr<Job>& job) {
   };
   operation.done = [&app, job](const Result<void>& outcome) { committed(app, job, outcome); };
   if (!app.writer->submit(std::move(operation)))
-    job->responder.send(refusal(job->target.files, 429, "the server is busy, try again"));
+    job->responder.send(refusal_answer(job->target.answers_json(), 429, "the server is busy, try again"));
 }
 
 void take(App& app, const std::shared_ptr<Job>& job) {
@@ -189,11 +154,11 @@ void take(App& app, const std::shared_ptr<Job>& job) {
   context.strict = app.strict;
   context.now_ms = app.clock.unix_ms();
   if (!job->request.headers.get("x-add-date-id").empty()) context.unique_id = make_uuid(app.random).substr(0, 8);
-  if (job->target.files) {
+  if (job->target.kind == Kind::files) {
     FilesIntake intake = take_files(job->request, job->target.category, context);
     if (intake.whole) {
       app.metrics.sample_not_stored("refused");
-      job->responder.send(refusal(true, intake.whole->status, intake.whole->reason));
+      job->responder.send(refusal_answer(true, intake.whole->status, intake.whole->reason));
       return;
     }
     job->files = std::move(intake.files);
@@ -218,11 +183,19 @@ void serve(App& app, httpd::Request request, httpd::Responder responder) {
   // Asked again: the body may have taken minutes, and the key may have been revoked meanwhile.
   const auto key = job->ring->api_key(job->request.headers.get("x-api-key"));
   if (!key || job->ring->project(key->project) == nullptr) {
-    return job->responder.send(refusal(job->target.files, 401, "Invalid API key"));
+    return job->responder.send(refusal_answer(job->target.answers_json(), 401, "Invalid API key"));
   }
   job->key = *key;
-  if (!app.workers->submit([&app, job](Database&) { take(app, job); })) {
-    job->responder.send(refusal(job->target.files, 429, "the server is busy, try again"));
+  if (job->target.kind == Kind::extensions) return job->responder.send(extensions_answer());
+  const auto work = [&app, job](Database& reader) {
+    if (job->target.kind == Kind::known_hashes) {
+      job->responder.send(known_hashes_answer(reader, job->key.project, job->request.body_view()));
+    } else {
+      take(app, job);
+    }
+  };
+  if (!app.workers->submit(work)) {
+    job->responder.send(refusal_answer(job->target.answers_json(), 429, "the server is busy, try again"));
   }
 }
 

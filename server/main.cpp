@@ -75,6 +75,8 @@ int main(int argc, char** argv) {
     add_data(*export_command, exporting.data);
     export_command->add_option("--out", exporting.out, "New or empty folder")->type_name("DIR")->required();
     export_command->add_option("--project", exporting.project, "Project id (needed when there are several)");
+    export_command->add_flag("--ndjson", exporting.ndjson,
+                             "Write info.labels with one line per sample, for large projects");
     export_command->callback(
         [&]() { run = [&](cli::Reporter& reporter) { return server::run_export(exporting, reporter); }; });
     auto* verify_command = app.add_subcommand("verify", "Check the hash and signature of every stored sample");

@@ -25,7 +25,7 @@ struct WavFacts {
   std::uint16_t channels = 0;
   std::uint64_t frames = 0;
 };
-/// RIFF/WAVE with a fmt and a data chunk (Multimedia Programming Interface 1.0); nothing for anything else.
+/// What common/wire/wav.hpp can read; nothing for anything else. A cut file counts as far as it goes.
 [[nodiscard]] std::optional<WavFacts> read_wav(std::string_view bytes);
 
 }  // namespace tml::server

@@ -63,6 +63,7 @@ void Remote::received(const std::shared_ptr<httpd::WebSocket>& socket, std::stri
     return;
   }
   if (const auto* sample_report = std::get_if<SampleReport>(&*parsed)) report(*client, *sample_report);
+  if (auto* snapshot_report = std::get_if<SnapshotReport>(&*parsed)) report_snapshot(*client, *snapshot_report);
 }
 
 void Remote::refuse(Client& client, std::string_view reason) {
@@ -120,6 +121,7 @@ void Remote::hello_saved(const std::shared_ptr<Client>& client, bool stored) {
   client->phase = Client::Phase::ready;
   send(*client, hello_accepted(clock_.unix_ms(), client->encoding));
   port_.log("device " + client->key.second + " connected to project " + std::to_string(client->key.first));
+  ask_for_snapshots(device);
   send_next(device);
 }
 
@@ -132,6 +134,7 @@ void Remote::closed(const std::shared_ptr<httpd::WebSocket>& socket) {
   if (device == devices_.end() || device->second.client != client) return;
   device->second.client.reset();
   device->second.offline_since = clock_.steady();
+  device->second.snapshots.running = false;
   end_active(device->second, RequestState::failed, "the device disconnected during the sample");
   port_.log("device " + client->key.second + " disconnected");
 }
@@ -277,6 +280,7 @@ void Remote::tick() {
       end_active(device, RequestState::failed, answered ? "the device fell silent" : "the device did not answer");
       send_next(device);
     }
+    if (!device.viewers.empty() && now > device.watched_until) end_snapshots(device);
     if (!device.client && now - device.offline_since > limits_.offline_timeout) {
       for (const std::int64_t id : device.waiting) {
         change(requests_[id], RequestState::failed);

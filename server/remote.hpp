@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The TML authors
 //
-// Connected devices and the samples asked of them (wire reference 2.6, 2.7). A state machine without I/O of its own:
-// sockets are reached through httpd::WebSocket, the database through Port. Loop thread only, apart from snapshot-free
-// getters noted below.
+// Connected devices, the samples asked of them and their snapshot streams (wire reference 2.6, 2.7). A state machine
+// without I/O of its own: sockets are reached through httpd::WebSocket, the database through Port. Loop thread only,
+// apart from snapshot-free getters noted below.
 //
 // Per device (project and device id) there is at most one connection (a newer one displaces the older) and at most one
 // sample request under way; further requests wait in a bounded queue, which survives a reconnection.
@@ -15,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -74,6 +75,21 @@ struct LiveDevice {
   std::size_t waiting = 0;
 };
 
+/// The newest picture of a snapshot stream.
+struct SnapshotFrame {
+  std::shared_ptr<const std::string> jpeg;
+  std::uint64_t number = 0;  ///< From 1, over all streams of the device since the server's start.
+  std::int64_t received_ms = 0;
+};
+
+/// A device's snapshot stream as it stands.
+struct SnapshotView {
+  bool running = false;  ///< The device has said that it streams.
+  bool wanted = false;   ///< Somebody watches.
+  std::string error;     ///< Why the last one ended, if by the device.
+  std::optional<SnapshotFrame> frame;
+};
+
 class Remote {
  public:
   /// The world outside. `save_device` creates or refreshes the record and calls back on the loop thread once it is
@@ -91,6 +107,9 @@ class Remote {
     Millis silence_timeout{180'000};  ///< Between reports, in addition to the sample's own length.
     Millis offline_timeout{60'000};   ///< How long queued requests wait for a device to come back.
     int max_bad_messages = 5;
+    /// A snapshot stream ends when nobody asked for it this long. Clients of the public API ask every 10 s.
+    Millis snapshot_patience{30'000};
+    std::size_t max_viewers = 16;  ///< Per device.
   };
   Remote(const Clock& clock, Port port, Limits limits);
   Remote(const Clock& clock, Port port) : Remote(clock, std::move(port), Limits{}) {}
@@ -109,6 +128,16 @@ class Remote {
   [[nodiscard]] std::optional<RequestStatus> request(std::int64_t project, std::int64_t id) const;
   [[nodiscard]] LiveDevice live(std::int64_t project, const std::string& device_id) const;
   [[nodiscard]] std::size_t clients() const { return clients_.size(); }
+  // Snapshot streams (remote_snapshots.cpp). One per device, any number of viewers; the last one's resolution counts.
+  // Only the newest picture is kept, and no longer than somebody watches.
+  /// The viewer's id. Errc::not_found (not connected), Errc::unsupported (no camera), Errc::busy (too many viewers).
+  [[nodiscard]] Result<std::int64_t> start_snapshots(std::int64_t project, const std::string& device_id, bool high);
+  /// Errc::not_found: no such viewer (any more).
+  [[nodiscard]] Result<void> keep_snapshots(std::int64_t project, const std::string& device_id, std::int64_t viewer);
+  [[nodiscard]] Result<void> stop_snapshots(std::int64_t project, const std::string& device_id, std::int64_t viewer);
+  /// Counts as interest in a stream that runs.
+  [[nodiscard]] SnapshotView snapshot(std::int64_t project, const std::string& device_id);
+
   /// A sample was committed: ties it to the request that it answers.
   void stored(std::int64_t project, const std::string& device_id, const std::string& label, std::int64_t sample_id);
 
@@ -131,6 +160,11 @@ class Remote {
     std::deque<std::int64_t> waiting;
     std::chrono::nanoseconds deadline{0};
     std::chrono::nanoseconds offline_since{0};
+    std::set<std::int64_t> viewers;
+    bool high = false;
+    std::chrono::nanoseconds watched_until{0};
+    SnapshotView snapshots;
+    std::uint64_t frames = 0;
   };
 
   void send(Client& client, std::string message);
@@ -140,6 +174,9 @@ class Remote {
   void report(Client& client, const SampleReport& report);
   void send_next(Device& device);
   void end_active(Device& device, RequestState state, std::string error);
+  void report_snapshot(Client& client, SnapshotReport& report);
+  void ask_for_snapshots(Device& device);
+  void end_snapshots(Device& device);
   void change(RequestStatus& status, RequestState state);
   void forget_old();
 
@@ -150,6 +187,7 @@ class Remote {
   std::map<DeviceKey, Device> devices_;
   std::map<std::int64_t, RequestStatus> requests_;
   std::int64_t next_request_;
+  std::int64_t next_viewer_ = 1;
 };
 
 }  // namespace tml::server

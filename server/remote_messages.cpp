@@ -5,8 +5,10 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <span>
 
 #include "common/base/json.hpp"
+#include "common/wire/base64.hpp"
 
 namespace tml::server {
 namespace {
@@ -139,12 +141,27 @@ std::optional<SampleReport> read_sample_report(const Json& message) {
   return std::nullopt;
 }
 
+/// The picture of a frame; none for one that is no base64 or no JPEG.
+std::optional<std::string> read_jpeg(const Json& frame) {
+  if (!frame.is_string()) return std::nullopt;
+  const std::string& text = frame.get_ref<const std::string&>();
+  std::string bytes(wire::base64_max_decoded_size(text.size()) + 3, '\0');
+  const auto size = wire::base64_decode(text, std::as_writable_bytes(std::span(bytes)));
+  if (!size) return std::nullopt;
+  bytes.resize(*size);
+  if (!bytes.starts_with("\xFF\xD8\xFF")) return std::nullopt;
+  return bytes;
+}
+
 std::optional<SnapshotReport> read_snapshot_report(const Json& message) {
   using Kind = SnapshotReport::Kind;
-  if (message.contains("snapshotStarted")) return SnapshotReport{Kind::started, {}};
-  if (message.contains("snapshotStopped")) return SnapshotReport{Kind::stopped, {}};
-  if (message.contains("snapshotFailed")) return SnapshotReport{Kind::failed, error_text(message)};
-  if (message.contains("snapshotFrame")) return SnapshotReport{Kind::frame, {}};
+  if (message.contains("snapshotStarted")) return SnapshotReport{Kind::started, {}, {}};
+  if (message.contains("snapshotStopped")) return SnapshotReport{Kind::stopped, {}, {}};
+  if (message.contains("snapshotFailed")) return SnapshotReport{Kind::failed, error_text(message), {}};
+  if (const Json* frame = json_member(message, "snapshotFrame")) {
+    auto jpeg = read_jpeg(*frame);
+    if (jpeg) return SnapshotReport{Kind::frame, {}, *std::move(jpeg)};
+  }
   return std::nullopt;
 }
 
@@ -197,6 +214,12 @@ std::string sample_message(const SampleRequest& request, int hello_version, Enco
   if (encoding == Encoding::cbor) widen_interval(message, request.interval_ms);
   return message;
 }
+
+std::string start_snapshot_message(bool high, Encoding encoding) {
+  return encode({{"startSnapshot", true}, {"resolution", high ? "high" : "low"}}, encoding);
+}
+
+std::string stop_snapshot_message(Encoding encoding) { return encode({{"stopSnapshot", true}}, encoding); }
 
 std::string sensors_text(const std::vector<DeviceSensor>& sensors) {
   Json list = Json::array();

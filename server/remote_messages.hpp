@@ -48,7 +48,8 @@ struct SampleReport {
 struct SnapshotReport {
   enum class Kind : std::uint8_t { started, stopped, failed, frame };
   Kind kind = Kind::started;
-  std::string error;
+  std::string error;  ///< failed only.
+  std::string jpeg;   ///< frame only: the bytes, which begin as a JPEG does.
 };
 
 /// Well formed, known, and of no consequence here (inference streams, impulse records).
@@ -79,6 +80,10 @@ struct SampleRequest {
 [[nodiscard]] std::string hello_refused(std::string_view reason, Encoding encoding);
 [[nodiscard]] std::string protocol_error(std::string_view reason, Encoding encoding);
 [[nodiscard]] std::string sample_message(const SampleRequest& request, int hello_version, Encoding encoding);
+
+/// `high` = the largest resolution the device has, else the smallest.
+[[nodiscard]] std::string start_snapshot_message(bool high, Encoding encoding);
+[[nodiscard]] std::string stop_snapshot_message(Encoding encoding);
 
 /// The device object's `sensors` member, and back from the database's text.
 [[nodiscard]] std::string sensors_text(const std::vector<DeviceSensor>& sensors);

@@ -10,7 +10,7 @@
   "interval_ms, "                                                                                                \
   "sensors, readings, duration_ms, size_bytes, sha256, in_file, signature, hmac_key_id, api_key_id, headers, "   \
   "metadata, "                                                                                                   \
-  "bounding_boxes, created_ms"
+  "bounding_boxes, created_ms, upload_signature, upload_state, upload_hmac_key_id"
 
 namespace tml::server {
 namespace {
@@ -66,42 +66,54 @@ SampleFacts read_facts(const Query& q) {
   f.metadata_json = q.text(22);
   f.boxes_json = optional_text(q, 23);
   f.created_ms = q.integer(24);
+  if (!q.is_null(25))
+    f.upload = UploadSignature{std::string(q.text(25)), std::string(q.text(26)), optional_integer(q, 27)};
   return f;
+}
+
+// INDEXED BY: without statistics the planner may take any index on project_id, and read the project for each file.
+/// Of a row "id, file_name, signature, upload_state".
+Stored stored_row(const Query& query, Stored::Outcome outcome) {
+  return {outcome, query.integer(0), std::string(query.text(1)), std::string(query.text(2)),
+          std::string(query.text(3))};
 }
 
 Result<std::optional<Stored>> find_existing(Database& db, const NewSample& sample, std::string_view hash) {
   const SampleFacts& f = sample.facts;
   if (f.envelope) {
-    Query query = db.query("SELECT id, file_name, sha256 FROM samples WHERE project_id = ?1 AND envelope = ?2");
+    Query query = db.query(
+        "SELECT id, file_name, signature, upload_state, sha256 FROM samples WHERE project_id = ?1 AND envelope = ?2");
     query.bind(1, f.project).bind(2, std::string_view(*f.envelope));
     if (query.row()) {
-      const bool same = query.text(2) == hash;
-      return Stored{same ? Stored::Outcome::replayed : Stored::Outcome::envelope_conflict, query.integer(0),
-                    std::string(query.text(1))};
+      const bool same = query.text(4) == hash;
+      return stored_row(query, same ? Stored::Outcome::replayed : Stored::Outcome::envelope_conflict);
     }
     if (auto error = query.error()) return pass(*error);
   }
   if (sample.refuse_duplicates) {
-    Query query =
-        db.query("SELECT id, file_name FROM samples WHERE sha_prefix = ?1 AND project_id = ?2 AND sha256 = ?3 LIMIT 1");
+    Query query = db.query(
+        "SELECT id, file_name, signature, upload_state FROM samples INDEXED BY sample_content WHERE sha_prefix = ?1 "
+        "AND project_id = ?2 AND "
+        "sha256 = ?3 LIMIT 1");
     query.bind(1, hash_prefix(hash)).bind(2, f.project).bind_blob(3, hash);
-    if (query.row()) return Stored{Stored::Outcome::duplicate, query.integer(0), std::string(query.text(1))};
+    if (query.row()) return stored_row(query, Stored::Outcome::duplicate);
     if (auto error = query.error()) return pass(*error);
   }
   return std::optional<Stored>{};
 }
 
 Result<void> insert_row(Database& db, const SampleFacts& f, std::string_view hash) {
-  return db
-      .query(
-          "INSERT INTO samples(project_id, envelope, category, label, labels, file_name, device_id, device_type, "
-          "content_type, "
-          "format, interval_ms, sensors, readings, duration_ms, size_bytes, sha256, in_file, signature, hmac_key_id, "
-          "api_key_id, "
-          "headers, metadata, bounding_boxes, created_ms, sha_prefix) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
-          "?11, ?12, "
-          "?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)")
-      .bind(1, f.project)
+  Query insert = db.query(
+      "INSERT INTO samples(project_id, envelope, category, label, labels, file_name, device_id, device_type, "
+      "content_type, "
+      "format, interval_ms, sensors, readings, duration_ms, size_bytes, sha256, in_file, signature, hmac_key_id, "
+      "api_key_id, "
+      "headers, metadata, bounding_boxes, created_ms, sha_prefix, upload_signature, upload_state, "
+      "upload_hmac_key_id) "
+      "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
+      "?11, ?12, "
+      "?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)");
+  insert.bind(1, f.project)
       .bind(2, f.envelope)
       .bind(3, std::string_view(f.category))
       .bind(4, f.label)
@@ -125,8 +137,13 @@ Result<void> insert_row(Database& db, const SampleFacts& f, std::string_view has
       .bind(22, std::string_view(f.metadata_json))
       .bind(23, f.boxes_json)
       .bind(24, f.created_ms)
-      .bind(25, hash_prefix(hash))
-      .run();
+      .bind(25, hash_prefix(hash));
+  if (f.upload) {
+    insert.bind(26, std::string_view(f.upload->hex))
+        .bind(27, std::string_view(f.upload->state))
+        .bind(28, f.upload->hmac_key_id);
+  }
+  return insert.run();
 }
 
 Result<void> insert_parts(Database& db, const NewSample& sample, std::int64_t id) {
@@ -167,6 +184,21 @@ Result<void> insert_parts(Database& db, const NewSample& sample, std::int64_t id
 
 }  // namespace
 
+Result<std::vector<bool>> known_hashes(Database& db, std::int64_t project, const std::vector<std::string>& sha256_hex) {
+  std::vector<bool> known;
+  known.reserve(sha256_hex.size());
+  for (const std::string& hex : sha256_hex) {
+    const std::string hash = raw_hash(hex);
+    Query query = db.query(
+        "SELECT 1 FROM samples INDEXED BY sample_content WHERE sha_prefix = ?1 AND project_id = ?2 AND sha256 = ?3 "
+        "LIMIT 1");
+    query.bind(1, hash_prefix(hash)).bind(2, project).bind_blob(3, hash);
+    known.push_back(query.row());
+    if (auto error = query.error()) return pass(*error);
+  }
+  return known;
+}
+
 Result<Stored> insert_sample(Database& db, const NewSample& sample) {
   const std::string hash = raw_hash(sample.facts.sha256);
   auto existing = find_existing(db, sample, hash);
@@ -175,24 +207,26 @@ Result<Stored> insert_sample(Database& db, const NewSample& sample) {
   if (auto done = insert_row(db, sample.facts, hash); !done) return pass(done.error());
   const std::int64_t id = db.last_insert_id();
   if (auto done = insert_parts(db, sample, id); !done) return pass(done.error());
-  return Stored{Stored::Outcome::stored, id, sample.facts.file_name};
+  const SampleFacts& f = sample.facts;
+  return Stored{Stored::Outcome::stored, id, f.file_name, f.signature, f.upload ? f.upload->state : std::string()};
 }
 
 Result<std::vector<SampleFacts>> list_samples(Database& db, const SampleFilter& filter) {
-  // Four texts in place of one with "?2 IS NULL OR": each then uses the index made for it.
-  const char* sql = "SELECT " TML_SAMPLE_COLUMNS
-                    " FROM samples WHERE project_id = ?1 AND id < ?4 ORDER BY id DESC LIMIT ?5 OFFSET ?6";
+  // Four texts in place of one with "?2 IS NULL OR": each then uses the index made for it. The inner SELECT reads
+  // nothing but that index (with both filters also the table), so that an offset skips entries of an index and not
+  // whole rows.
+#define TML_PAGE_OF(condition)                                                                      \
+  "SELECT " TML_SAMPLE_COLUMNS " FROM samples WHERE id IN (SELECT id FROM samples WHERE " condition \
+  " AND id < ?4 ORDER BY id DESC LIMIT ?5 OFFSET ?6) ORDER BY id DESC"
+  const char* sql = TML_PAGE_OF("project_id = ?1");
   if (filter.category && filter.label) {
-    sql = "SELECT " TML_SAMPLE_COLUMNS
-          " FROM samples WHERE project_id = ?1 AND category = ?2 AND label = ?3 AND id < ?4 ORDER BY id DESC LIMIT ?5 "
-          "OFFSET ?6";
+    sql = TML_PAGE_OF("project_id = ?1 AND category = ?2 AND label = ?3");
   } else if (filter.category) {
-    sql = "SELECT " TML_SAMPLE_COLUMNS
-          " FROM samples WHERE project_id = ?1 AND category = ?2 AND id < ?4 ORDER BY id DESC LIMIT ?5 OFFSET ?6";
+    sql = TML_PAGE_OF("project_id = ?1 AND category = ?2");
   } else if (filter.label) {
-    sql = "SELECT " TML_SAMPLE_COLUMNS
-          " FROM samples WHERE project_id = ?1 AND label = ?3 AND id < ?4 ORDER BY id DESC LIMIT ?5 OFFSET ?6";
+    sql = TML_PAGE_OF("project_id = ?1 AND label = ?3");
   }
+#undef TML_PAGE_OF
   Query query = db.query(sql);
   query.bind(1, filter.project);
   if (filter.category) query.bind(2, std::string_view(*filter.category));
@@ -221,8 +255,10 @@ Result<SampleFacts> get_sample(Database& db, std::int64_t project, std::int64_t 
   return fail(Errc::not_found, "no such sample", std::to_string(id));
 }
 
-Result<void> each_sample(Database& db, const std::function<bool(const SampleFacts&)>& visit) {
-  Query query = db.query("SELECT " TML_SAMPLE_COLUMNS " FROM samples ORDER BY id");
+Result<void> each_sample(Database& db, std::optional<std::int64_t> project,
+                         const std::function<bool(const SampleFacts&)>& visit) {
+  Query query = db.query("SELECT " TML_SAMPLE_COLUMNS " FROM samples WHERE ?1 IS NULL OR project_id = ?1 ORDER BY id");
+  query.bind(1, project);
   while (query.row()) {
     if (!visit(read_facts(query))) return {};
   }

@@ -18,6 +18,13 @@
 
 namespace tml::server {
 
+/// A signature that came beside the bytes, in x-tml-signature.
+struct UploadSignature {
+  std::string hex;
+  std::string state;  ///< sample::verification_name; empty where an older version did not record it.
+  std::optional<std::int64_t> hmac_key_id;
+};
+
 /// Facts about a sample; texts that end in _json hold JSON.
 struct SampleFacts {
   std::int64_t id = 0;
@@ -38,8 +45,10 @@ struct SampleFacts {
   std::int64_t size_bytes = 0;
   std::string sha256;  ///< 64 hex characters.
   bool in_file = false;
-  std::string signature;  ///< sample::verification_name
+  /// sample::verification_name of the signature inside the document; of the upload's where there is none inside.
+  std::string signature;
   std::optional<std::int64_t> hmac_key_id;
+  std::optional<UploadSignature> upload;
   std::optional<std::int64_t> api_key_id;
   std::string headers_json = "{}";
   std::string metadata_json = "{}";
@@ -67,7 +76,13 @@ struct Stored {
   Outcome outcome = Outcome::stored;
   std::int64_t id = 0;
   std::string file_name;
+  std::string signature;  ///< As recorded with the sample of that id.
+  std::string upload_state;
 };
+
+/// True for each hash (64 hex characters) that is the content of a sample of the project.
+[[nodiscard]] Result<std::vector<bool>> known_hashes(Database& db, std::int64_t project,
+                                                     const std::vector<std::string>& sha256_hex);
 
 /// In the caller's transaction. Same envelope and content: `replayed`, nothing written. Same envelope, other content:
 /// `envelope_conflict`. Same content where duplicates are refused: `duplicate`, with the id of the first.
@@ -88,8 +103,9 @@ struct SampleFilter {
 [[nodiscard]] Result<std::int64_t> count_samples(Database& db, const SampleFilter& filter);
 /// Errc::not_found.
 [[nodiscard]] Result<SampleFacts> get_sample(Database& db, std::int64_t project, std::int64_t id);
-/// Every sample in order of id, until `visit` returns false.
-[[nodiscard]] Result<void> each_sample(Database& db, const std::function<bool(const SampleFacts&)>& visit);
+/// Every sample (of the project, if one is given) in order of id, until `visit` returns false.
+[[nodiscard]] Result<void> each_sample(Database& db, std::optional<std::int64_t> project,
+                                       const std::function<bool(const SampleFacts&)>& visit);
 [[nodiscard]] Result<std::vector<Attachment>> get_attachments(Database& db, std::int64_t sample_id);
 /// The bytes exactly as they were received.
 [[nodiscard]] Result<std::shared_ptr<const httpd::Body>> get_payload(Database& db, const Blobs& blobs,

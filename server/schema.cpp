@@ -43,7 +43,21 @@ CREATE TABLE sample_counts(project_id INTEGER NOT NULL, category TEXT NOT NULL, 
   size_bytes INTEGER NOT NULL, duration_ms REAL NOT NULL, PRIMARY KEY(project_id, category, label)) WITHOUT ROWID;
 )sql";
 
-constexpr std::array<const char*, kSchemaVersion> kSteps = {kVersion1};
+// The signature beside an upload has columns of its own. Version 1 kept it among the headers, and its state was the
+// sample's where the sample was no document; for documents it is not known.
+// Without sample_project (which ends in the id, as every index does) the newest page of a project sorts all of it.
+constexpr const char* kVersion2 = R"sql(
+CREATE INDEX sample_project ON samples(project_id);
+ALTER TABLE samples ADD COLUMN upload_signature TEXT;
+ALTER TABLE samples ADD COLUMN upload_state TEXT;
+ALTER TABLE samples ADD COLUMN upload_hmac_key_id INTEGER;
+UPDATE samples SET upload_signature = lower(json_extract(headers, '$."x-tml-signature"')),
+  upload_state = CASE WHEN format NOT IN ('json', 'cbor', 'cbor_binary') THEN signature ELSE '' END,
+  upload_hmac_key_id = CASE WHEN format NOT IN ('json', 'cbor', 'cbor_binary') THEN hmac_key_id END,
+  headers = json_remove(headers, '$."x-tml-signature"') WHERE headers LIKE '%"x-tml-signature"%';
+)sql";
+
+constexpr std::array<const char*, kSchemaVersion> kSteps = {kVersion1, kVersion2};
 
 Result<void> apply(Database& db, std::int64_t version, std::int64_t now_ms) {
   if (auto begun = db.exec("BEGIN IMMEDIATE"); !begun) return begun;

@@ -10,7 +10,7 @@
 
 namespace tml::server {
 
-inline constexpr std::int64_t kSchemaVersion = 1;
+inline constexpr std::int64_t kSchemaVersion = 2;
 
 /// Brings the database to kSchemaVersion, each step in its own transaction. Errc::unsupported for one made by a newer
 /// program.

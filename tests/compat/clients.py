@@ -25,10 +25,11 @@ class Strictness(Exception):
 
 
 class StrictCbor:
-    """Decodes as a small device does: definite lengths, short texts, no tags; a float is a double or it is refused."""
+    """Decodes as a small device does: definite lengths, short texts, no tags; a float is a double or it is refused (a server takes
+    every width)."""
 
-    def __init__(self, data, max_text=127):
-        self.data, self.at, self.max_text = data, 0, max_text
+    def __init__(self, data, max_text=127, short_floats=False, max_depth=4):
+        self.data, self.at, self.max_text, self.short_floats, self.max_depth = data, 0, max_text, short_floats, max_depth
 
     def decode(self):
         value = self._item(0)
@@ -43,7 +44,7 @@ class StrictCbor:
         return self.data[self.at - size:self.at]
 
     def _item(self, depth):
-        if depth > 4:
+        if depth > self.max_depth:
             raise Strictness("nested too deeply for a small device")
         head = self._take(1)[0]
         major, info = head >> 5, head & 31
@@ -54,6 +55,8 @@ class StrictCbor:
                 return info == 21
             if info == 27:
                 return struct.unpack(">d", self._take(8))[0]
+            if info in (25, 26) and self.short_floats:
+                return struct.unpack(">e" if info == 25 else ">f", self._take(2 if info == 25 else 4))[0]
             raise Strictness(f"simple value or short float 0x{head:02x}")
         if info < 24:
             number = info

@@ -11,6 +11,8 @@
 # as JSON lines to a file. Questions go to standard output, answers come from standard input.
 import argparse
 import asyncio
+import base64
+import hashlib
 import json
 import os
 import re
@@ -25,7 +27,9 @@ from pathlib import Path
 
 import websockets
 
-from incumbent_serial import DeviceConfig, Engine, Port, PortGone, SerialError, lenient_base64
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support" / "py"))
+import jpeg  # noqa: E402
+from incumbent_serial import DeviceConfig, Engine, Port, PortGone, SerialError, SnapshotStream, lenient_base64  # noqa: E402
 
 UNSET_ID = "00:00:00:00:00:00"
 UNRESERVED = "-_.!~*'()"  # What encodeURIComponent leaves alone beside letters and digits.
@@ -94,7 +98,11 @@ class Api:
         return await asyncio.to_thread(self._call, "POST", path, {} if body is None else body)
 
 
-class Daemon:
+class Cli:
+    """What the incumbent's tools have in common: configuration, login, project and keys (2.1 to 2.5)."""
+
+    DEVICES = "daemonDevices"
+
     def __init__(self, arguments):
         self.arguments = arguments
         self.events = open(arguments.events, "a", buffering=1) if arguments.events else None
@@ -109,9 +117,13 @@ class Daemon:
         self.api_url, self.mgmt_url = f"http://{host}:{base}", f"ws://{host}:{base + 2}"
         self.ingestion_url = f"http://{host}:{base + 10}"
         self.api = Api(self.api_url, self.log)
-        self.port = self.engine = self.device = None
+        self.port = None
+        self.project = None
         self.sampling = None
-        self.named = False
+
+    def device_key(self):
+        """Under which a tool remembers the device's project."""
+        return self.arguments.usb_serial
 
     def log(self, event, **fields):
         if self.events:
@@ -170,8 +182,8 @@ class Daemon:
 
     async def choose_project(self):
         data = self.config.data
-        serial = self.arguments.usb_serial
-        candidates = [data.get("uploaderProjectId"), data.get("daemonDevices", {}).get(serial, {}).get("projectId")]
+        entry = data.setdefault(self.DEVICES, {}).setdefault(self.device_key(), {})
+        candidates = [data.get("uploaderProjectId"), entry.get("projectId")]
         for candidate in filter(None, candidates):
             try:
                 await self.api.get(f"/api/{candidate}")
@@ -192,7 +204,7 @@ class Daemon:
         info = (await self.api.get(f"/api/{self.project}"))["project"]
         if info.get("whitelabelId"):
             await self.api.get(f"/api/whitelabel/{info['whitelabelId']}/domain")
-        data.setdefault("daemonDevices", {})[serial] = {"projectId": self.project}
+        entry["projectId"] = self.project
         self.config.save()
         self.say(f"Setting up project {info['owner']} / {info['name']}")
 
@@ -219,6 +231,13 @@ class Daemon:
             data.setdefault("apiKeysForProject", {})[str(self.project)] = key
             self.config.save()
         return key, hmac_key
+
+
+class Daemon(Cli):
+    def __init__(self, arguments):
+        super().__init__(arguments)
+        self.engine = self.device = None
+        self.stream, self.frame_at, self.encoding = None, 0.0, False
 
     # 1.4: connect.
     async def read_config(self):
@@ -277,8 +296,9 @@ class Daemon:
     # 2.6 and 2.7: remote management.
     def hello(self):
         device = self.device
+        cameras = [{"name": f"Camera ({w}x{h})", "maxSampleLengthS": 60000, "frequencies": []} for w, h in device.resolutions]
         return {"hello": {"apiKey": device.api_key, "deviceId": device.id, "deviceType": device.type, "connection": "daemon",
-                          "sensors": device.sensors, "supportsSnapshotStreaming": device.snapshot_stream, "version": 4,
+                          "sensors": device.sensors + cameras, "supportsSnapshotStreaming": device.snapshot_stream, "version": 4,
                           "mode": "ingestion"}}
 
     async def name_device(self):
@@ -329,7 +349,10 @@ class Daemon:
                     tasks.add(task)
                     task.add_done_callback(tasks.discard)
                 elif message.get("startSnapshot"):
-                    await socket_.send(json.dumps({"snapshotFailed": True, "error": "Device does not support snapshot streaming"}))
+                    await self.start_snapshots(socket_)
+                elif message.get("stopSnapshot"):
+                    await self.stop_snapshots()
+                    await socket_.send(json.dumps({"snapshotStopped": True}))
                 elif message.get("startInferenceStream"):
                     await socket_.send(json.dumps({"inferenceStreamStarted": False}))
                 elif message.get("stopInferenceStream"):
@@ -365,8 +388,13 @@ class Daemon:
                 await socket_.send(json.dumps({"sample": True}))
 
         accepting = asyncio.ensure_future(accept())
+        camera = re.fullmatch(r"Camera \((\d+)x(\d+)\)", request.get("sensor") or "")
+        streamed = await self.stop_snapshots()
         try:
-            await self.capture(socket_, request)
+            if camera:
+                await self.picture(socket_, request, int(camera[1]), int(camera[2]))
+            else:
+                await self.capture(socket_, request)
             await accepting
             await socket_.send(json.dumps({"sampleFinished": True}))
             self.log("sample_finished", label=request["label"])
@@ -377,6 +405,75 @@ class Daemon:
             await socket_.send(json.dumps({"sample": False, "error": str(error)}))
         finally:
             self.sampling = None
+        if streamed:
+            await self.start_snapshots(socket_)
+
+    # 1.11 and 2.7, step 3: pictures.
+    def to_jpeg(self, data, width, height, quality):
+        if len(data) in (width * height, 3 * width * height):
+            return jpeg.encode(data, width, height, quality)
+        if len(data) < 125 or data[:2] != b"\xff\xd8":
+            raise SerialError("Received snapshot is not a RAW or JPEG image...")
+        return data
+
+    async def start_snapshots(self, socket_):
+        if not self.device.snapshot_stream or not self.device.resolutions:
+            return await socket_.send(json.dumps({"snapshotFailed": True, "error": "Device does not support snapshot streaming"}))
+        if self.sampling:
+            return await socket_.send(json.dumps({"snapshotFailed": True,
+                                                  "error": "Device is sampling, cannot start snapshot stream"}))
+        width, height = min(self.device.resolutions, key=lambda size: size[0] * size[1])
+
+        async def forward(data):
+            try:
+                picture = await asyncio.to_thread(self.to_jpeg, data, width, height, 80)
+                await socket_.send(json.dumps({"snapshotFrame": base64.b64encode(picture).decode(), "fileName": ""}))
+                self.log("snapshot_frame", bytes=len(picture))
+            finally:
+                self.encoding = False
+
+        def on_frame(data):
+            if self.encoding or time.monotonic() - self.frame_at < 0.2:
+                return
+            self.encoding, self.frame_at = True, time.monotonic()
+            asyncio.ensure_future(forward(data))
+
+        self.stream = SnapshotStream(self.engine, width, height, on_frame)
+        await self.stream.start()
+        await socket_.send(json.dumps({"snapshotStarted": True}))
+        self.log("snapshot_started", fast=self.stream.fast)
+
+    async def stop_snapshots(self):
+        """Whether one ran."""
+        stream, self.stream = self.stream, None
+        if stream:
+            await stream.stop()
+            self.log("snapshot_stopped")
+        return stream is not None
+
+    async def picture(self, socket_, request, width, height):
+        await socket_.send(json.dumps({"sampleStarted": True}))
+        await socket_.send(json.dumps({"sampleReading": True, "progressPercentage": -1}))
+        data = await self.engine.snapshot(width, height)
+        await socket_.send(json.dumps({"sampleProcessing": True}))
+        picture = await asyncio.to_thread(self.to_jpeg, data, width, height, 100)
+        await socket_.send(json.dumps({"sampleUploading": True}))
+        category = "training" if "training" in request["path"] else "testing"
+        boundary = f"----compat{uuid.uuid4().hex}"
+        name = f"{request['label']}.jpg"
+        body = (f'--{boundary}\r\nContent-Disposition: form-data; name="data"; filename="{name}"\r\n'
+                "Content-Type: image/jpeg\r\n\r\n").encode() + picture + f"\r\n--{boundary}--\r\n".encode()
+        headers = {"x-api-key": self.device.api_key, "x-label": urllib.parse.quote(request["label"], safe=UNRESERVED),
+                   "x-add-date-id": "1", "x-disallow-duplicates": "1", "x-upload-source": "EDGE_IMPULSE_CLI_UPLOADER",
+                   "x-device-type": "EDGE_IMPULSE_CLI", "Content-Type": f"multipart/form-data; boundary={boundary}"}
+
+        def post():
+            call = urllib.request.Request(f"{self.ingestion_url}/api/{category}/files", data=body, headers=headers, method="POST")
+            with urllib.request.urlopen(call, timeout=60) as response:
+                return response.status, response.read().decode(errors="replace")
+
+        status, answer = await asyncio.to_thread(post)
+        self.log("picture_uploaded", status=status, body=answer, raw_bytes=len(data), sha256=hashlib.sha256(picture).hexdigest())
 
     async def capture(self, socket_, request):
         engine = self.engine

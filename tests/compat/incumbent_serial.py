@@ -174,6 +174,14 @@ class Engine:
         if "OK" not in answer:
             raise SerialError(f"Failed to set {command.split('=')[0]}: {answer}")
 
+    async def snapshot(self, width, height):
+        """Raw pixels or a JPEG, as the board sent it (1.11)."""
+        text = await self.transfer(f"AT+SNAPSHOT={width},{height}", 70000)
+        if text.strip().startswith("ERR:"):
+            raise SerialError(text.strip())
+        lines = [line.strip() for line in text.split("\r\n")]
+        return lenient_base64([line for line in lines if line and line.lower() not in ("ok", "okok")][-1])
+
     def plan_transfer(self, command):
         """The command with its y/n argument, and the rate to switch to or None (1.8)."""
         rate = self.transfer_baud
@@ -203,6 +211,42 @@ class Engine:
         self.log("fast_transfer", rate=fast, body_bytes=len(body), tail_bytes=len(tail))
         # The two pieces overlap: a line end in front of the payload makes it appear in both (1.8, 1.16).
         return without_ok_lines(body.decode("latin-1")) + without_ok_lines(cut(body + tail))
+
+
+class SnapshotStream:
+    """AT+SNAPSHOTSTREAM (1.8, 1.11): lines end at CR; one by one they become pictures, errors or nothing."""
+
+    def __init__(self, engine, width, height, on_frame):
+        self.engine, self.port, self.on_frame = engine, engine.port, on_frame
+        self.width, self.height = width, height
+        self.text, self.error, self.fast = "", None, None
+
+    async def start(self):
+        command, self.fast = self.engine.plan_transfer(f"AT+SNAPSHOTSTREAM={self.width},{self.height}")
+        await self.port.write_paced(command.encode() + b"\r")
+        if self.fast:
+            await Collector(self.port, FAST_OK).wait(1000, command)
+            self.port.set_baud(self.fast)
+        self.port.listeners.append(self._take)
+
+    def _take(self, data):
+        self.text += data.decode("latin-1")
+        while "\r" in self.text:
+            line, _, self.text = self.text.partition("\r")
+            line = line.strip()
+            if line.startswith("ERR:"):
+                self.error = line
+            elif len(line) >= 100 and not line.startswith(("Image resolution:", "Starting snapshot")):
+                self.on_frame(lenient_base64(line))
+
+    async def stop(self):
+        self.port.listeners.remove(self._take)
+        stopped = Collector(self.port, FAST_OK if self.fast else PROMPT)
+        await self.port.write_paced(b"b\r")
+        await stopped.wait(5000, "b")
+        if self.fast:
+            self.port.set_baud(BASE_BAUD)
+            await Collector(self.port, PROMPT).wait(5000, "b")
 
 
 class DeviceConfig:
@@ -236,6 +280,10 @@ class DeviceConfig:
         self.id = self.values.get(("Device info", "id"), "")
         self.type = self.values.get(("Device info", "type"), "")
         self.snapshot_stream = self.values.get(("Snapshot", "supports stream")) == "1"
+        self.resolutions = []
+        if self.values.get(("Snapshot", "has snapshot")) == "1":
+            pairs = self.values.get(("Snapshot", "resolutions"), "").strip("[] ").split(",")
+            self.resolutions = [tuple(int(side) for side in pair.strip().split("x")) for pair in pairs]
         self.wifi_present = self.values.get(("WIFI", "present"), "1") == "1"
         self.wifi_connected = self.values.get(("WIFI", "connected")) == "1"
         self.label = self.values.get(("Sampling parameters", "label"), "")

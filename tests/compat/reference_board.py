@@ -7,8 +7,10 @@
 #
 #     with ReferenceBoard(link, at_version="1.6.0", files=True) as board: ...
 import base64
+import fcntl
 import os
 import select
+import struct
 import termios
 import threading
 import time
@@ -18,6 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support" / "py"))
 import acquisition  # noqa: E402
+import jpeg  # noqa: E402
 
 ANSWER_DELAY_S = 0.002  # 1.16: at least 1 ms after the CR.
 BAUD_PAUSE_S = 0.1
@@ -26,13 +29,15 @@ SENSOR = "Built-in accelerometer"
 
 class ReferenceBoard:
     def __init__(self, link, at_version="1.8.0", files=False, transfer_baud=115200, board_id="34:52:00:11:22:33", sign=True,
-                 start_delay_s=0.05, wifi=()):
+                 start_delay_s=0.05, wifi=(), camera=None):
         self.link, self.files, self.transfer_baud, self.sign, self.start_delay_s = Path(link), files, transfer_baud, sign, start_delay_s
         self.at_version = at_version
         self.wifi, self.wifi_taken = wifi, None  # Networks in reach: (SSID, security name, number, dBm, password).
         self.version = tuple(int(part) for part in at_version.split("."))
         self.config = {"id": board_id, "label": "test", "interval": "10.00000", "length": "1000", "hmac": "please-set-me",
                        "key": "", "host": "", "path": "", "url": ""}
+        self.camera = camera  # (width, height, "RGB" or "Grayscale"); "JPEG" sends files and calls itself RGB, as AT 1.8 allows.
+        self.pictures = 0
         self.stored, self.buffer, self.captures = {}, b"", 0
         self.commands = []
         self._stop = threading.Event()
@@ -60,7 +65,10 @@ class ReferenceBoard:
         termios.tcsetattr(self.slave, termios.TCSANOW, attributes)
 
     def host_rate_is(self, baud):
-        return termios.tcgetattr(self.master)[5] == getattr(termios, f"B{baud}")
+        # By termios2, where a host that sets its rate as a number is seen too (asm-generic/termbits.h: c_ospeed ends the struct).
+        settings = bytearray(44)
+        fcntl.ioctl(self.master, 0x802C542A, settings)  # TCGETS2
+        return struct.unpack_from("I", settings, 40)[0] == baud
 
     def put(self, text):
         data = text.encode()
@@ -115,13 +123,61 @@ class ReferenceBoard:
         self.put(f"===== Device info =====\nID:         {c['id']}\nType:       REFERENCE_BOARD\nAT Version: {self.at_version}\n"
                  f"Data Transfer Baudrate: {self.transfer_baud}\n\n"
                  f"===== Sensors ======\nName: {SENSOR}, Max sample length: 300s, Frequencies: [62.50Hz, 100.00Hz]\n\n"
-                 f"===== Snapshot ======\nHas snapshot:    0\n\n===== Inference ======\nSensor:    2\nModel type:    classification\n\n"
+                 f"===== Snapshot ======\n{self.snapshot_lines()}\n===== Inference ======\nSensor:    2\nModel type:    classification\n\n"
                  "===== WIFI =====\nSSID:      \nPassword:  \nSecurity:  0\nMAC:       00:00:00:00:00:00\n"
                  f"Connected: {int(self.wifi_taken is not None)}\nPresent:   {int(bool(self.wifi))}\n\n"
                  f"===== Sampling parameters =====\nLabel:     {c['label']}\nInterval:  {c['interval']} ms.\n"
                  f"Length:    {c['length']} ms.\nHMAC key:  {c['hmac']}\n\n"
                  f"===== Upload settings =====\nApi Key:   {c['key']}\nHost:      {c['host']}\nPath:      {c['path']}\n\n"
                  f"===== Remote management =====\nURL:        {c['url']}\nConnected:  0\nLast error: \n\n")
+
+    def snapshot_lines(self):
+        if not self.camera:
+            return "Has snapshot:    0\n"
+        width, height, depth = self.camera
+        return (f"Has snapshot:    1\nSupports stream: 1\nColor depth:     {'Grayscale' if depth == 'Grayscale' else 'RGB'}\n"
+                f"Resolutions:     [ {width}x{height} ]\n")
+
+    def next_picture(self):
+        """Bars that move by one pixel from picture to picture."""
+        width, height, depth = self.camera
+        self.pictures += 1
+        colours = 1 if depth == "Grayscale" else 3
+        line = bytes(((x + self.pictures) * 8 + 60 * c) % 256 for x in range(width) for c in range(colours))
+        return jpeg.encode(line * height, width, height, 90) if depth == "JPEG" else line * height
+
+    def at_snapshot_read(self):
+        self.put(self.snapshot_lines())
+
+    def fast_snapshots(self, fast, stream):
+        """Whether the answer comes at the other rate (1.5, 1.8)."""
+        if self.version >= (1, 6, 0):
+            return bool(fast) and fast[0] == "y"
+        return not stream and (1, 4, 0) <= self.version and self.transfer_baud != 115200
+
+    def at_snapshot_write(self, width, height, *fast):
+        if not self.camera or [width, height] != [str(side) for side in self.camera[:2]]:
+            return self.put(f"ERR: Invalid resolution {width}x{height}\n")
+        if self.fast_snapshots(fast, False):
+            return self._send(self.next_picture(), "y")
+        return self.put(base64.b64encode(self.next_picture()).decode() + "\r\nOK\r\n")
+
+    def at_snapshotstream_write(self, width, height, *fast):
+        if not self.camera or [width, height] != [str(side) for side in self.camera[:2]]:
+            return self.put(f"ERR: Invalid resolution {width}x{height}\n")
+        switched = self.fast_snapshots(fast, True)
+        if switched:
+            self.put("OK\r\n")
+            time.sleep(2 * BAUD_PAUSE_S)
+        self.put("Starting snapshot stream...\r\n")
+        while not self._stop.is_set():
+            if select.select([self.master], [], [], 0.03)[0] and b"b" in os.read(self.master, 4096):
+                break
+            self.put(base64.b64encode(self.next_picture()).decode() + "\r\nOK\r\n")
+        self.put("Snapshot streaming stopped by user\r\nOK\r\n")
+        if switched:
+            time.sleep(2 * BAUD_PAUSE_S)
+            self.put("\r\n")
 
     def at_deviceid_read(self):
         self.put(f"{self.config['id']}\n")

@@ -22,8 +22,10 @@ from pathlib import Path
 import cbor2
 import websockets
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support" / "py"))
+sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parent.parent / "support" / "py")]
 import acquisition  # noqa: E402
+import reference_files  # noqa: E402
+from clients import StrictCbor  # noqa: E402
 from fleet import free_base_port  # noqa: E402
 
 PROJECT = 14
@@ -42,6 +44,37 @@ def percent_decode(text):
 
 def infer_label(file_name):
     return re.match(r"[a-zA-Z0-9\s\-_]*", file_name)[0]
+
+
+HELLO_4 = {"version": int, "apiKey": str, "deviceId": str, "deviceType": str, "connection": str, "sensors": list,
+           "supportsSnapshotStreaming": bool, "mode": str}
+# What may follow what while a sample is under way (2.6, 2.7).
+REPORTS = {"asked": ("sample",), "sample": ("sampleStarted",),
+           "sampleStarted": ("sampleReading", "sampleProcessing", "sampleUploading"),
+           "sampleReading": ("sampleReading", "sampleProcessing", "sampleUploading"),
+           "sampleProcessing": ("sampleReading", "sampleProcessing", "sampleUploading"),
+           "sampleUploading": ("sampleReading", "sampleUploading", "sampleFinished")}
+
+
+def decode_frame(frame):
+    """One message as a strict decoder reads it: binary frames are plain CBOR of definite lengths, text frames are JSON."""
+    return StrictCbor(frame, max_text=1024, short_floats=True, max_depth=6).decode() if isinstance(frame, bytes) else json.loads(frame)
+
+
+def faults_of_hello(hello):
+    """What a server could take offence at in a version 4 hello."""
+    if hello.get("version") != 4:
+        return []
+    faults = [f"{key} is no {kind.__name__}" for key, kind in HELLO_4.items() if not isinstance(hello.get(key), kind)]
+    faults += [f"{key} is unknown" for key in set(hello) - set(HELLO_4) - {"inferenceInfo", "availableRecords", "authorization"}]
+    if hello.get("connection") not in ("daemon", "ip"):
+        faults.append("connection is neither daemon nor ip")
+    for sensor in hello.get("sensors", []):
+        numbers = [sensor.get("maxSampleLengthS"), *sensor.get("frequencies", [None])]
+        if set(sensor) != {"name", "maxSampleLengthS", "frequencies"} or not isinstance(sensor["name"], str) or \
+                not all(isinstance(number, (int, float)) and not isinstance(number, bool) and number > 0 for number in numbers):
+            faults.append(f"sensor {sensor}")
+    return faults
 
 
 class Refusal(Exception):
@@ -65,6 +98,8 @@ class ReferenceServer:
         self.events = []
         self.changed = threading.Condition()
         self.connections = {}
+        self.under_way = {}  # Device: (last report, requests not answered to the end).
+        self.offences = []  # What clients did that the reference forbids.
         self.lose_answers = 0
         self.fail_uploads = 0
         self.refuse_hello = None
@@ -204,6 +239,9 @@ class ReferenceServer:
             return refusal.status, "text/plain", refusal.text.encode()
 
     def ingest(self, method, path, headers, body):
+        files = re.fullmatch(r"/api/([a-z-]+)/files", path)
+        if files and method == "POST" and files[1] in CATEGORIES:
+            return reference_files.take(self, files[1], headers, body)
         match = re.fullmatch(r"/api/([a-z-]+)/data", path)
         if method != "POST" or not match or match[1] not in CATEGORIES:
             raise Refusal(404, "no such endpoint")
@@ -238,6 +276,13 @@ class ReferenceServer:
             return None
         return 200, "text/plain", f"{name}.{digest[:8]}".encode()
 
+    @staticmethod
+    def label_of(headers, name):
+        """As the server would label it; None = unlabeled."""
+        if "x-no-label" in headers:
+            return None
+        return percent_decode(headers["x-label"]) if headers.get("x-label") else infer_label(name)
+
     # Remote management, 2.6.
     def _run_websocket(self, ready):
         asyncio.set_event_loop(self._loop)
@@ -263,9 +308,12 @@ class ReferenceServer:
                     continue
                 if binary is None:
                     binary = isinstance(frame, bytes)
+                elif binary != isinstance(frame, bytes):
+                    self.offend(device, "a frame in another encoding than hello")
                 try:
-                    message = cbor2.loads(frame) if isinstance(frame, bytes) else json.loads(frame)
+                    message = decode_frame(frame)
                 except Exception as error:  # Any garbage at all is answered, never fatal.
+                    self.offend(device, f"{type(error).__name__}: {error}")
                     await connection.send(encode({"err": f"Failed to parse message: {error}"}))
                     continue
                 if device is None:
@@ -273,6 +321,7 @@ class ReferenceServer:
                     if device is None:
                         return
                     continue
+                self.follow(device, message)
                 self.note("message", device=device, message=message)
         except websockets.ConnectionClosed:
             pass
@@ -280,6 +329,26 @@ class ReferenceServer:
             if device and self.connections.get(device, (None,))[0] is connection:
                 del self.connections[device]
                 self.note("disconnected", device=device)
+
+    def offend(self, device, what):
+        self.offences.append((device, what))
+        self.note("offence", device=device, what=what)
+
+    def follow(self, device, message):
+        """Watches the order of a sample's reports."""
+        kind = next((key for key in message if key.startswith("sample")), None)
+        if kind is None:
+            return
+        before, asked = self.under_way[device]
+        failed = kind == "sample" and message["sample"] is False
+        if failed and not isinstance(message.get("error"), str):
+            self.offend(device, "a failure without words")
+        if not failed and kind not in REPORTS.get(before, ()):
+            self.offend(device, f"{kind} after {before}")
+        if failed and asked > 1:  # The refusal of a further request; the one under way goes on.
+            self.under_way[device] = (before, asked - 1)
+        else:
+            self.under_way[device] = (None, 0) if failed or kind == "sampleFinished" else (kind, asked)
 
     async def _hello(self, connection, message, encode):
         hello = message.get("hello")
@@ -296,6 +365,9 @@ class ReferenceServer:
             self.note("hello_refused", missing=missing)
             return None
         device = hello["deviceId"]
+        for fault in faults_of_hello(hello):
+            self.offend(device, f"hello: {fault}")
+        self.under_way[device] = (None, 0)
         self.create_device(device, hello["deviceType"])
         self.devices[device]["sensors"] = hello["sensors"]
         older = self.connections.get(device)
@@ -314,12 +386,14 @@ class ReferenceServer:
         connection, _, _ = self.connections[device]
         asyncio.run_coroutine_threadsafe(connection.close(), self._loop).result(10)
 
-    def request_sample(self, device, label, length_ms, interval_ms, sensor, category="training"):
+    def request_sample(self, device, label, length_ms, interval_ms, sensor, category="training", hmac_key=None):
         _, _, hello = self.connections[device]
         sample = {"label": label, "length": length_ms, "interval": interval_ms, "path": f"/api/{category}/data",
-                  "hmacKey": self.hmac_key, "sensor": sensor}
+                  "hmacKey": hmac_key or self.hmac_key, "sensor": sensor}
         if hello["version"] >= 4:
             sample.update({"labelColor": "#ff8800", "collectedSampleCount": 0, "targetSampleCount": 1})
+        before, asked = self.under_way[device]
+        self.under_way[device] = (before or "asked", asked + 1)
         self.send(device, {"sample": sample})
 
     def messages(self, device):

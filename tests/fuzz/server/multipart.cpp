@@ -14,6 +14,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (!part.body.empty() &&
           (part.body.data() < text.data() || part.body.data() + part.body.size() > text.data() + size))
         std::abort();
+      const auto inside = [text](std::string_view view) {
+        return view.empty() || (view.data() >= text.data() && view.data() + view.size() <= text.data() + text.size());
+      };
+      const auto label = part.header("x-label");
+      if (!inside(part.header_lines) || (label && !inside(*label))) std::abort();
     }
   }
   const auto boundary = tml::httpd::multipart_boundary(text);

@@ -2,6 +2,7 @@
 # SPDX-FileCopyrightText: The TML authors
 """kill -9 while clients store: whatever was answered with 200 is there afterwards, exactly once, however often it is sent again."""
 import http.client
+import json
 import os
 import random
 import threading
@@ -9,7 +10,7 @@ import time
 import unittest
 import uuid
 
-from support import Server, document
+from support import Server, document, multipart
 
 SEED = int(os.environ.get("TML_TEST_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
 ROUNDS = int(os.environ.get("TML_TEST_ROUNDS", "5"))
@@ -41,7 +42,63 @@ class Sender(threading.Thread):
             connection.close()
 
 
+class BatchSender(threading.Thread):
+    """Sends /files requests whose parts have envelopes of their own."""
+
+    def __init__(self, server):
+        super().__init__()
+        self.server = server
+        self.acknowledged, self.open = [], []
+
+    def run(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.ingestion, timeout=30)
+        try:
+            while True:
+                batch = [(str(uuid.uuid4()), os.urandom(700)) for _ in range(20)]
+                self.open = [batch]
+                body, kind = multipart(parts_of(batch))
+                connection.request("POST", "/api/training/files", body, {"x-api-key": self.server.key, "content-type": kind})
+                answer = connection.getresponse()
+                text = answer.read()
+                assert answer.status == 200 and b'"success":false' not in text, text
+                self.acknowledged += self.open
+                self.open = []
+        except (OSError, http.client.HTTPException):
+            connection.close()
+
+
+def parts_of(batch):
+    return [("data", "b.csv", "text/csv", data, {"x-tml-envelope": envelope}) for envelope, data in batch]
+
+
 class Kill(unittest.TestCase):
+    def test_a_batch_is_there_whole_or_not_at_all(self):
+        chance = random.Random(SEED + 1)
+        server = Server().start()
+        self.addCleanup(server.close)
+        known = 0
+        for _ in range(ROUNDS):
+            senders = [BatchSender(server) for _ in range(CLIENTS)]
+            for sender in senders:
+                sender.start()
+            time.sleep(chance.uniform(0.1, 0.5))
+            server.kill()
+            for sender in senders:
+                sender.join()
+            server.start()
+            for sender in senders:
+                for batch, acknowledged in [(b, True) for b in sender.acknowledged[-3:]] + [(b, False) for b in sender.open]:
+                    body, kind = multipart(parts_of(batch))
+                    status, text = server.ingest("/api/training/files", body, content_type=kind)
+                    files = json.loads(text)["files"]
+                    self.assertEqual((status, [f["success"] for f in files]), (200, [True] * len(batch)))
+                    existing = {f.get("existing", False) for f in files}
+                    self.assertEqual(len(existing), 1, "a part of a batch was stored")
+                    if acknowledged:
+                        self.assertEqual(existing, {True})
+                known += sum(len(b) for b in sender.acknowledged + sender.open)
+            self.assertEqual(server.samples("?limit=1")["totalCount"], known)
+
     def test_every_200_survives_exactly_once(self):
         print(f"seed {SEED}", flush=True)
         chance = random.Random(SEED)

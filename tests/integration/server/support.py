@@ -127,13 +127,14 @@ def document(key, values=None, device="board-1", nonce=None, as_json=False, sign
 
 
 def multipart(parts):
-    """parts: (name, file name, content type, bytes). Returns (body, content type)."""
+    """parts: (name, file name, content type, bytes[, header fields of the part]). Returns (body, content type)."""
     boundary = uuid.uuid4().hex
-    out = b""
-    for name, file_name, content_type, data in parts:
-        out += (f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{file_name}"\r\n'
-                f"Content-Type: {content_type}\r\n\r\n").encode() + data + b"\r\n"
-    return out + f"--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}"
+    out = []
+    for name, file_name, content_type, data, *fields in parts:
+        own = "".join(f"{field}: {value}\r\n" for field, value in (fields[0] if fields else {}).items())
+        out += [(f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{file_name}"\r\n'
+                 f"Content-Type: {content_type}\r\n{own}\r\n").encode(), data, b"\r\n"]
+    return b"".join(out) + f"--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}"
 
 
 def wait_for(condition, seconds=20):

@@ -191,6 +191,26 @@ class Daemon(Restartable):
         return {"rss": sums["Rss"], "private": sums["Private_Clean"] + sums["Private_Dirty"]}
 
 
+class Forwarder(Restartable):
+    """tml-forwarder for one or more inputs, with a configuration and state of its own. Keys come from a file, never from argv."""
+
+    def __init__(self, programs, folder, flags, host=None, api_key=None, hmac_key=None, env=None, log=None, on_event=None, start=True):
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        environment = {"HOME": self.folder, "XDG_CONFIG_HOME": self.folder / "config", "XDG_STATE_HOME": self.folder / "state",
+                       **(env or {})}
+        argv = [Path(programs) / "tml-forwarder", "--json", "--no-input", *(("--host", host) if host else ()), *flags]
+        for flag, key in (("--api-key", api_key), ("--hmac-key", hmac_key)):
+            if key:
+                file = self.folder / flag.strip("-")
+                file.touch(0o600)
+                file.write_text(key + "\n")
+                argv += [flag, f"@{file}"]
+        super().__init__("forwarder", argv, environment, log, on_event)
+        if start:
+            self.start()
+
+
 def shared_data():
     """The folder of real recordings, or None."""
     root = Path(os.environ.get("TML_SHARED_DIR") or Path(__file__).resolve().parents[4] / "shared")

@@ -25,6 +25,23 @@ TEST(Multipart, ReadsPartsAsViews) {
   EXPECT_TRUE((*parts)[1].body.empty());
 }
 
+TEST(Multipart, KeepsTheHeaderLinesOfAPart) {
+  const std::string body =
+      "--b\r\nContent-Disposition: form-data; name=\"data\"; filename=\"a\"\r\nX-Label:  two words \r\nx-label: "
+      "later\r\nX-Empty:"
+      "\r\n\r\nx-body: no header\r\n--b\r\n\r\nbare\r\n--b--";
+  const auto parts = parse_multipart(body, "b");
+  ASSERT_TRUE(parts) << parts.error().message();
+  const Part& part = (*parts)[0];
+  EXPECT_EQ(part.header("x-LABEL"), "two words");
+  EXPECT_EQ(part.header("x-empty"), "");
+  EXPECT_EQ(part.header("content-disposition"), "form-data; name=\"data\"; filename=\"a\"");
+  EXPECT_FALSE(part.header("x-body"));
+  EXPECT_FALSE(part.header("x-lab"));
+  EXPECT_TRUE((*parts)[1].header_lines.empty());
+  EXPECT_FALSE((*parts)[1].header("x-label"));
+}
+
 TEST(Multipart, RefusesWhatIsNotWhole) {
   for (const char* body :
        {"", "--b", "--b\r\n", "--b\r\nno colon\r\n\r\nx\r\n--b--", "--b\r\na: b\r\n\r\nnever ends", "nothing"}) {

@@ -96,10 +96,13 @@ class RemoteState : public ::testing::Test {
     remote_ = std::make_unique<Remote>(clock_, std::move(port));
   }
 
-  std::shared_ptr<FakeSocket> connect(const std::string& device) {
+  std::shared_ptr<FakeSocket> connect(const std::string& device, bool camera = false) {
     auto socket = std::make_shared<FakeSocket>();
     remote_->opened(socket);
-    remote_->received(socket, R"({"hello":{"version":4,"apiKey":"ei_key","deviceId":")" + device + R"("}})", false);
+    remote_->received(socket,
+                      R"({"hello":{"version":4,"apiKey":"ei_key","deviceId":")" + device +
+                          R"(","supportsSnapshotStreaming":)" + (camera ? "true" : "false") + "}}",
+                      false);
     EXPECT_TRUE(socket->sent.empty()) << "nothing before the record is stored";
     EXPECT_FALSE(saved_.empty());
     saved_.back()(true);
@@ -149,6 +152,79 @@ TEST_F(RemoteState, ASampleThatComesLateStillFinishesItsRequest) {
   remote_->stored(1, "d", "l", 7);
   EXPECT_EQ(remote_->request(1, id)->state, RequestState::finished);
   EXPECT_EQ(remote_->request(1, id)->sample_id, 7);
+}
+
+constexpr const char* kFrame = R"({"snapshotFrame":"/9j/2Q==","fileName":""})";
+
+TEST_F(RemoteState, SnapshotsRunWhileSomebodyWatches) {
+  EXPECT_EQ(remote_->start_snapshots(1, "cam", false).error().code, Errc::not_found);
+  const auto plain = connect("plain");
+  EXPECT_EQ(remote_->start_snapshots(1, "plain", false).error().code, Errc::unsupported);
+  const auto socket = connect("cam", true);
+  remote_->received(socket, kFrame, false);
+  EXPECT_FALSE(remote_->snapshot(1, "cam").frame) << "a frame that nobody asked for";
+
+  const auto first = remote_->start_snapshots(1, "cam", false);
+  ASSERT_TRUE(first);
+  EXPECT_EQ(Json::parse(socket->sent.back()), Json::parse(R"({"startSnapshot":true,"resolution":"low"})"));
+  const auto sent = socket->sent.size();
+  const auto second = remote_->start_snapshots(1, "cam", false);
+  EXPECT_EQ(socket->sent.size(), sent) << "it runs already";
+  remote_->received(socket, R"({"snapshotStarted":true})", false);
+  EXPECT_TRUE(remote_->snapshot(1, "cam").running);
+  remote_->received(socket, kFrame, false);
+  remote_->received(socket, R"({"snapshotFrame":"no base64"})", false);
+  remote_->received(socket, R"({"snapshotFrame":"bm8ganBlZw=="})", false);
+  remote_->received(socket, kFrame, false);
+  const SnapshotView view = remote_->snapshot(1, "cam");
+  ASSERT_TRUE(view.frame);
+  EXPECT_EQ(view.frame->number, 2U) << "what is no JPEG is no frame";
+  EXPECT_EQ(*view.frame->jpeg, "\xFF\xD8\xFF\xD9");
+  EXPECT_FALSE(remote_->snapshot(2, "cam").frame) << "another project's device";
+
+  EXPECT_TRUE(remote_->stop_snapshots(1, "cam", *first));
+  EXPECT_FALSE(remote_->stop_snapshots(1, "cam", *first));
+  EXPECT_EQ(socket->sent.size(), sent);
+  EXPECT_TRUE(remote_->stop_snapshots(1, "cam", *second));
+  EXPECT_EQ(Json::parse(socket->sent.back()), Json::parse(R"({"stopSnapshot":true})"));
+  EXPECT_FALSE(remote_->snapshot(1, "cam").frame);
+  remote_->received(socket, kFrame, false);
+  EXPECT_FALSE(remote_->snapshot(1, "cam").frame) << "what was on its way";
+}
+
+TEST_F(RemoteState, SnapshotsEndWhenNobodyAsks) {
+  const auto socket = connect("cam", true);
+  const auto viewer = remote_->start_snapshots(1, "cam", true);
+  ASSERT_TRUE(viewer);
+  EXPECT_EQ(Json::parse(socket->sent.back())["resolution"], "high");
+  for (int i = 0; i < 10; ++i) {
+    clock_.advance(std::chrono::seconds(20));
+    remote_->tick();
+    if (i % 2 == 0) {
+      EXPECT_TRUE(remote_->keep_snapshots(1, "cam", *viewer));
+    } else {
+      EXPECT_TRUE(remote_->snapshot(1, "cam").wanted);
+    }
+  }
+  clock_.advance(std::chrono::seconds(31));
+  remote_->tick();
+  EXPECT_EQ(Json::parse(socket->sent.back()), Json::parse(R"({"stopSnapshot":true})"));
+  EXPECT_FALSE(remote_->keep_snapshots(1, "cam", *viewer));
+}
+
+TEST_F(RemoteState, SnapshotsComeBackWithTheDeviceAndEndWithItsRefusal) {
+  const auto socket = connect("cam", true);
+  ASSERT_TRUE(remote_->start_snapshots(1, "cam", false));
+  remote_->closed(socket);
+  EXPECT_FALSE(remote_->snapshot(1, "cam").running);
+  const auto again = connect("cam", true);
+  EXPECT_EQ(Json::parse(again->sent.back())["startSnapshot"], true);
+  remote_->received(again, R"({"snapshotFailed":true,"error":"lens cap"})", false);
+  EXPECT_EQ(remote_->snapshot(1, "cam").error, "lens cap");
+  EXPECT_FALSE(remote_->snapshot(1, "cam").wanted);
+  for (int i = 0; i < 16; ++i) EXPECT_TRUE(remote_->start_snapshots(1, "cam", false));
+  EXPECT_EQ(remote_->start_snapshots(1, "cam", false).error().code, Errc::busy);
+  EXPECT_TRUE(remote_->snapshot(1, "cam").error.empty());
 }
 
 TEST_F(RemoteState, NewerConnectionTakesOver) {
