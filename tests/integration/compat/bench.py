@@ -18,8 +18,8 @@ main = tmltest.main
 
 
 class BenchTest(tmltest.BenchTest):
-    def incumbent(self, base_port, link, answers=(), flags=(), name="incumbent"):
-        return self.started_process(Incumbent(self.folder / name, base_port, link, answers, flags))
+    def incumbent(self, base_port, link, answers=(), flags=(), name="incumbent", tool="daemon"):
+        return self.started_process(Incumbent(self.folder / name, base_port, link, answers, flags, tool))
 
     def assert_signed(self, document, key, readings=None):
         self.assertTrue(document.verify(key), "the signature does not fit the bytes")
@@ -28,12 +28,12 @@ class BenchTest(tmltest.BenchTest):
 
 
 class Incumbent(Process):
-    """tests/compat/incumbent_daemon.py with its events as a list, and its questions answered from `answers` in turn."""
+    """tests/compat/incumbent_daemon.py (or a sister) with its events as a list, and its questions answered from `answers` in turn."""
 
-    def __init__(self, home, base_port, link, answers, flags):
+    def __init__(self, home, base_port, link, answers, flags, tool="daemon"):
         home.mkdir(parents=True, exist_ok=True)
         self.events_file = home / "events.jsonl"
-        script = TESTS / "compat" / "incumbent_daemon.py"
+        script = TESTS / "compat" / f"incumbent_{tool}.py"
         super().__init__("incumbent", [PYTHON, "-B", script, "--port", link, "--home", home, "--events", self.events_file,
                                        "--base-port", base_port, *flags], {"EI_HOST": "127.0.0.1"}, stdin=subprocess.PIPE)
         self.process.stdin.write("".join(f"{answer}\n" for answer in answers).encode())

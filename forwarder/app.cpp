@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "forwarder/app.hpp"
+
+#include <algorithm>
+#include <csignal>
+
+#include "common/base/json.hpp"
+#include "common/base/log.hpp"
+#include "common/base/spawn.hpp"
+#include "common/serial/hotplug.hpp"
+#include "common/tool/signal_watch.hpp"
+#include "forwarder/metrics.hpp"
+#include "forwarder/plot.hpp"
+#include "forwarder/reader.hpp"
+#include "forwarder/seat.hpp"
+
+namespace tml::forwarder {
+namespace {
+
+constexpr Millis kLookIntoSpool{250};
+constexpr Millis kCountSpoolEvery{2'000};
+
+/// What waits in the spool for the devices of this run.
+struct Waiting {
+  std::uint64_t pending = 0;
+  std::uint64_t held = 0;
+  std::uint64_t refused = 0;
+  [[nodiscard]] std::uint64_t all() const { return pending + held + refused; }
+};
+
+class App {
+ public:
+  App(tool::Context& context, const Options& options, const cli::Prompt& prompt, spool::AsyncSpool& spool);
+
+  [[nodiscard]] Awaitable<ExitCode> run();
+  void interrupt(int signal);
+
+ private:
+  [[nodiscard]] Awaitable<Result<void>> prepare();
+  [[nodiscard]] Result<void> show();
+  [[nodiscard]] Result<void> add_seat(const std::string& input);
+  [[nodiscard]] Awaitable<void> serve(Seat& seat);
+  [[nodiscard]] Awaitable<void> follow_hotplug();
+  [[nodiscard]] Awaitable<void> count_spool();
+  [[nodiscard]] Awaitable<Waiting> waiting();
+  [[nodiscard]] Awaitable<Waiting> flush();
+  void maybe_hopeless();
+  [[nodiscard]] ExitCode verdict(const Waiting& left);
+  void tell_summary(const Waiting& left);
+  [[nodiscard]] std::vector<const StationStatus*> statuses() const;
+  /// Coroutines beside run(), awaited before it returns.
+  void spawn_child(Awaitable<void> task, const char* name);
+
+  tool::Context& context_;
+  const Options& options_;
+  spool::AsyncSpool& spool_;
+  const cli::Prompt& prompt_;
+  Reader reader_;
+  Worker worker_;
+  tool::Deliveries deliveries_;
+  Collector collector_;
+  DeviceIds ids_;
+  Asker asker_;
+  Bench bench_;
+  std::unique_ptr<LiveView> view_;
+  std::unique_ptr<MetricsServer> metrics_;
+  std::unique_ptr<serial::Hotplug> hotplug_;
+  std::vector<std::unique_ptr<Seat>> seats_;
+  std::size_t running_ = 0;
+  Event seats_over_;
+  unsigned children_ = 0;
+  Event childless_;
+  Pause pause_;
+  Pause spool_pause_;
+  std::vector<Error> errors_;
+  std::optional<Error> fatal_;
+  int signal_ = 0;
+  bool ending_ = false;
+};
+
+App::App(tool::Context& context, const Options& options, const cli::Prompt& prompt, spool::AsyncSpool& spool)
+    : context_(context),
+      options_(options),
+      spool_(spool),
+      prompt_(prompt),
+      reader_(context.io.get_executor(), context.clock),
+      deliveries_(context, spool),
+      collector_(context, spool, CollectorSettings{options.cbor, options.spool_limit_bytes, options.when_full},
+                 [this] { deliveries_.kick(); }),
+      ids_(options.device_id),
+      asker_(context.io.get_executor(), prompt),
+      bench_{context,
+             options,
+             SourceWorld{context.io.get_executor(), reader_, context.clock, worker_},
+             collector_,
+             deliveries_,
+             ids_,
+             asker_,
+             {},
+             false,
+             [this] { maybe_hopeless(); }},
+      seats_over_(context.io.get_executor()),
+      childless_(context.io.get_executor()),
+      pause_(context.io.get_executor()),
+      spool_pause_(context.io.get_executor()) {
+  childless_.set();
+}
+
+void App::spawn_child(Awaitable<void> task, const char* name) {
+  ++children_;
+  childless_.clear();
+  auto wrapped = [](App& app, Awaitable<void> inner, const char* label) -> Awaitable<void> {
+    try {
+      co_await std::move(inner);
+    } catch (...) {
+      log_error(std::string(label) + ": " + exception_text(std::current_exception()));
+    }
+    if (--app.children_ == 0) app.childless_.set();
+  };
+  spawn_logged(context_.io.get_executor(), wrapped(*this, std::move(task), name), name);
+}
+
+std::vector<const StationStatus*> App::statuses() const {
+  std::vector<const StationStatus*> all;
+  for (const auto& seat : seats_) all.push_back(&seat->station().status());
+  return all;
+}
+
+Result<void> App::add_seat(const std::string& input) {
+  auto seat = Seat::create(bench_, input);
+  if (!seat) return pass(seat.error());
+  seats_.push_back(*std::move(seat));
+  ++running_;
+  spawn_child(serve(*seats_.back()), "input");
+  return {};
+}
+
+Awaitable<void> App::serve(Seat& seat) {
+  auto result = co_await seat.run();
+  if (!result && signal_ == 0) {
+    errors_.push_back(result.error());
+    // With several inputs the others go on: this one's end is told where it happens.
+    if (bench_.several) context_.reporter.error(result.error());
+  }
+  if (--running_ == 0) seats_over_.set();
+}
+
+void App::maybe_hopeless() {
+  if (options_.all_ports || ending_) return;
+  const bool all = std::ranges::all_of(seats_, [](const auto& seat) { return !seat->opened() && seat->unavailable(); });
+  if (!all || seats_.empty()) return;
+  fatal_ = seats_.front()->unavailable();
+  for (const auto& seat : seats_) seat->stop();
+}
+
+Awaitable<void> App::follow_hotplug() {
+  while (!ending_) {
+    auto event = co_await hotplug_->next();
+    if (!event) co_return;
+    if (event->kind != serial::HotplugEvent::Kind::arrived || ending_) continue;
+    const std::string path = event->path;
+    if (std::ranges::any_of(seats_, [&path](const auto& seat) { return seat->input() == path; })) continue;
+    seats_over_.clear();
+    if (auto added = add_seat(path); !added) log_warning(added.error().message());
+  }
+}
+
+Awaitable<void> App::count_spool() {
+  while (!ending_) {
+    auto totals = co_await spool_.totals();
+    if (totals) {
+      for (const auto& seat : seats_) seat->status().spool_waiting = totals->pending + totals->held;
+    }
+    co_await spool_pause_.wait_for(kCountSpoolEvery);
+  }
+}
+
+Result<void> App::show() {
+  if (!options_.metrics.empty()) {
+    auto address = parse_metrics_address(options_.metrics);
+    if (!address) return pass(address.error());
+    auto metrics = MetricsServer::start(context_.io.get_executor(), *address, [this] {
+      const auto all = statuses();
+      return metrics_text(all);
+    });
+    if (!metrics) return pass(metrics.error());
+    metrics_ = *std::move(metrics);
+    context_.reporter.event(
+        "metrics", Json{{"address", address->address}, {"port", metrics_->port()}},
+        "Metrics on http://" + address->address + ":" + std::to_string(metrics_->port()) + "/metrics");
+  }
+  if (options_.plot) {
+    auto view = LiveView::open(
+        context_.io.get_executor(), [this] { return statuses(); }, [this] { return asker_.asking(); });
+    if (!view) return pass(view.error());
+    view_ = *std::move(view);
+    spawn_child(view_->run(), "live view");
+  }
+  if (metrics_ || view_) spawn_child(count_spool(), "spool");
+  return {};
+}
+
+Awaitable<Result<void>> App::prepare() {
+  auto inputs = choose_inputs(options_, prompt_);
+  if (!inputs) co_return pass(inputs.error());
+  const bool must = options_.way == Way::requested || !options_.no_deliver;
+  auto account = co_await find_account(context_, prompt_, must, options_.clean);
+  if (!account) co_return pass(account.error());
+  bench_.project = *std::move(account);
+  bench_.several = options_.all_ports || inputs->size() > 1;
+  if (!options_.no_deliver || options_.way == Way::requested) {
+    context_.reporter.event("endpoints",
+                            Json{{"api", context_.endpoints.api},
+                                 {"remote_mgmt", context_.endpoints.remote_mgmt},
+                                 {"ingestion", context_.endpoints.ingestion}},
+                            "Endpoints:\n    Websocket: " + context_.endpoints.remote_mgmt + "\n    API:       " +
+                                context_.endpoints.api + "\n    Ingestion: " + context_.endpoints.ingestion);
+    spawn_child(deliveries_.run(), "delivery");
+  }
+  if (options_.all_ports) {
+    auto hotplug = serial::Hotplug::create(context_.io.get_executor(), {});
+    if (!hotplug) co_return pass(hotplug.error());
+    hotplug_ = *std::move(hotplug);
+    spawn_child(follow_hotplug(), "hot-plug");
+  }
+  if (auto shown = show(); !shown) co_return pass(shown.error());
+  // All seats before any runs, so that one that cannot open is not taken for all.
+  for (const std::string& input : *inputs) {
+    if (auto added = add_seat(input); !added) co_return pass(added.error());
+  }
+  co_return Result<void>{};
+}
+
+Awaitable<Waiting> App::waiting() {
+  auto work = [devices = collector_.devices()](spool::Spool& spool) {
+    Waiting count;
+    for (const std::string& device : devices) {
+      auto entries = spool.list(device);
+      if (!entries) continue;
+      for (const spool::EntryInfo& entry : *entries) {
+        ++(entry.state == spool::State::held      ? count.held
+           : entry.state == spool::State::refused ? count.refused
+                                                  : count.pending);
+      }
+    }
+    return count;
+  };
+  auto count = co_await spool_.run(std::move(work));
+  co_return count;
+}
+
+Awaitable<Waiting> App::flush() {
+  Waiting left = co_await waiting();
+  if (options_.no_deliver || signal_ != 0) co_return left;
+  const std::uint64_t at_first = left.pending;
+  stream::Time moved = context_.clock.steady();
+  deliveries_.kick();
+  while (left.pending != 0 && left.held == 0 && signal_ == 0) {
+    context_.reporter.progress("Delivering", at_first - std::min(at_first, left.pending), at_first);
+    const stream::Time patience = std::chrono::seconds(options_.flush_timeout_s);
+    if (options_.flush_timeout_s != 0 && context_.clock.steady() - moved > patience) break;
+    co_await pause_.wait_for(kLookIntoSpool);
+    const Waiting now = co_await waiting();
+    if (now.pending != left.pending) moved = context_.clock.steady();
+    left = now;
+  }
+  context_.reporter.progress_done();
+  co_return left;
+}
+
+void App::interrupt(int signal) {
+  signal_ = signal;
+  if (ending_) return pause_.wake();
+  for (const auto& seat : seats_) seat->stop();
+  collector_.stop();
+  asker_.stop();
+  seats_over_.set();
+  pause_.wake();
+}
+
+void App::tell_summary(const Waiting& left) {
+  SamplerCounters sum;
+  stream::Account total;
+  std::uint64_t samples = 0;
+  for (const auto& seat : seats_) {
+    const SamplerCounters& counters = seat->counters();
+    sum.windows += counters.windows;
+    sum.abandoned += counters.abandoned;
+    sum.not_captured += counters.not_captured;
+    sum.rejected += counters.rejected;
+    sum.dropped += counters.dropped;
+    sum.failed += counters.failed;
+    samples += seat->station().status().samples;
+    const stream::Account account = seat->station().total();
+    total.received += account.received;
+    total.missing += account.missing;
+    total.bad_lines += account.bad_lines;
+    total.board_drops += account.board_drops;
+  }
+  const std::uint64_t dropped_oldest = collector_.counters().dropped_oldest;
+  std::string text = "Stored " + std::to_string(samples) + " sample(s); " + std::to_string(total.received) +
+                     " readings received, " + std::to_string(total.missing) + " missing";
+  const auto say = [&text](std::uint64_t count, const char* what) {
+    if (count != 0) text += "; " + std::to_string(count) + " " + what;
+  };
+  say(sum.not_captured, "not captured while the spool was full");
+  say(sum.dropped, "new sample(s) dropped");
+  say(dropped_oldest, "stored sample(s) dropped");
+  say(sum.rejected, "rejected for gaps");
+  say(sum.abandoned, "abandoned");
+  say(left.all(), "in the spool, not delivered");
+  context_.reporter.event("summary",
+                          Json{{"inputs", seats_.size()},
+                               {"readings", total.received},
+                               {"missing", total.missing},
+                               {"bad", total.bad_lines},
+                               {"board_drops", total.board_drops},
+                               {"windows", sum.windows},
+                               {"stored", samples},
+                               {"rejected", sum.rejected},
+                               {"dropped_newest", sum.dropped},
+                               {"dropped_oldest", dropped_oldest},
+                               {"failed", sum.failed},
+                               {"abandoned", sum.abandoned},
+                               {"not_captured", sum.not_captured},
+                               {"waiting", left.pending + left.held},
+                               {"refused", left.refused}},
+                          text);
+}
+
+ExitCode App::verdict(const Waiting& left) {
+  if (signal_ != 0) return signal_ == SIGTERM && options_.way == Way::requested ? ExitCode::ok : ExitCode::interrupted;
+  if (fatal_) return context_.reporter.error(*fatal_);
+  std::uint64_t lost = collector_.counters().dropped_oldest;
+  std::uint64_t stored = 0;
+  for (const auto& seat : seats_) {
+    const SamplerCounters& counters = seat->counters();
+    lost += counters.rejected + counters.dropped + counters.failed;
+    stored += seat->station().status().samples;
+  }
+  if (!errors_.empty()) {
+    const bool some = errors_.size() < seats_.size() || (stored != 0 && bench_.several);
+    if (!bench_.several) return context_.reporter.error(errors_.front());
+    return some ? ExitCode::partly_failed : exit_code_for(errors_.front().code);
+  }
+  if (lost != 0) {
+    const Error error{
+        stored != 0 ? Errc::partial : Errc::refused, std::to_string(lost) + " sample(s) were not kept", {}, {}, {}};
+    return context_.reporter.error(error);
+  }
+  if (options_.no_deliver || left.all() == 0) return ExitCode::ok;
+  constexpr const char* kHint = "Nothing is lost: tml-daemon spool list shows them; the next run delivers.";
+  const Errc code = left.held != 0 ? Errc::auth : left.pending != 0 ? Errc::network : Errc::refused;
+  const Error error{code, std::to_string(left.all()) + " sample(s) are stored but not delivered", {}, kHint, {}};
+  return context_.reporter.error(error);
+}
+
+Awaitable<ExitCode> App::run() {
+  auto prepared = co_await prepare();
+  if (!prepared) {
+    fatal_ = prepared.error();
+    for (const auto& seat : seats_) seat->stop();
+  }
+  const bool waits_for_ports = options_.all_ports && seats_.empty() && prepared && signal_ == 0;
+  if (running_ != 0 || waits_for_ports) co_await seats_over_.wait();
+  // A signal sets it before what was cut is stored.
+  while (running_ != 0) {
+    seats_over_.clear();
+    co_await seats_over_.wait();
+  }
+  ending_ = true;
+  Waiting left = co_await flush();
+  deliveries_.stop();
+  if (view_) view_->stop();
+  if (hotplug_) hotplug_->close();
+  spool_pause_.wake();
+  asker_.stop();
+  co_await childless_.wait();
+  metrics_.reset();
+  if (prepared) tell_summary(left);
+  co_return verdict(left);
+}
+
+}  // namespace
+
+ExitCode run_app(tool::Context& context, const Options& options) {
+  auto spool = context.open_spool();
+  if (!spool) return context.reporter.error(spool.error());
+  const bool reads_stdin = std::ranges::find(options.inputs, "-") != options.inputs.end();
+  const cli::Prompt prompt(!options.no_input && !reads_stdin);
+  App app(context, options, prompt, **spool);
+  const tool::SignalWatch watch(context.io, [&app](int number) { app.interrupt(number); });
+  return run_to_end(context.io, app.run()).value_or(ExitCode::failed);
+}
+
+}  // namespace tml::forwarder

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "forwarder/byte_log.hpp"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include "common/base/file.hpp"
+#include "forwarder/recorder.hpp"
+#include "tests/support/temp_dir.hpp"
+
+namespace tml::forwarder {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::string small_log() {
+  std::string log;
+  ByteLogWriter::begin(log);
+  ByteLogWriter writer;
+  writer.add(LogKind::information, 1s, R"({"device":"d"})", log);
+  writer.add(LogKind::data, 1s + 500us, "1,2\n", log);
+  writer.add(LogKind::interruption, 1s + 500us, {}, log);
+  return log;
+}
+
+TEST(ByteLog, TheDocumentedBytes) {
+  // docs/tml-forwarder.md, "Byte log".
+  const std::string expected(
+      "TMLBLOG1"
+      "\x69\x80\x94\xeb\xdc\x03\x0e{\"device\":\"d\"}\xc3\xc4"
+      "\x64\xa0\xc2\x1e\x04"
+      "1,2\n\x8e\xe1"
+      "\x62\x00\x00\xc6\x89",
+      8 + 23 + 11 + 5);
+  EXPECT_EQ(small_log(), expected);
+}
+
+TEST(ByteLog, NoLogAtAll) {
+  ByteLogReader reader;
+  reader.push("1,2,3\n4,5,6\n");
+  const auto record = reader.next();
+  ASSERT_FALSE(record);
+  EXPECT_EQ(record.error().code, Errc::malformed);
+  EXPECT_EQ(record.error().where, "byte 0");
+}
+
+TEST(ByteLog, ADamagedByteIsFoundAndWhatCameBeforeIsGood) {
+  const std::string log = small_log();
+  for (std::size_t at = 8; at < log.size(); ++at) {
+    std::string bad = log;
+    bad[at] = static_cast<char>(bad[at] ^ 0x20);
+    ByteLogReader reader;
+    reader.push(bad);
+    std::size_t good = 0;
+    while (true) {
+      const auto record = reader.next();
+      if (!record || !record->has_value()) break;
+      ++good;
+    }
+    EXPECT_LT(good, 3U) << at;
+  }
+}
+
+TEST(ByteLog, ATornEndCostsOneRecord) {
+  const std::string log = small_log();
+  for (std::size_t size = 8; size < log.size(); ++size) {
+    ByteLogReader reader;
+    reader.push(std::string_view(log).substr(0, size));
+    std::size_t good = 0;
+    while (true) {
+      const auto record = reader.next();
+      ASSERT_TRUE(record) << size;
+      if (!record->has_value()) break;
+      ++good;
+    }
+    EXPECT_EQ(good, size < 31 ? 0U : size < 42 ? 1U : 2U) << size;
+  }
+}
+
+RC_GTEST_PROP(ByteLogProperty, WhatWasWrittenIsReadHoweverItIsCut,
+              (std::vector<std::pair<std::uint32_t, std::string>> records, std::uint8_t cut)) {
+  std::string log;
+  ByteLogWriter::begin(log);
+  ByteLogWriter writer;
+  stream::Time at{0};
+  std::vector<stream::Time> times;
+  for (const auto& [step, payload] : records) {
+    at += stream::Time(step);
+    times.push_back(at);
+    writer.add(LogKind::data, at, payload, log);
+  }
+  ByteLogReader reader;
+  std::size_t count = 0;
+  const std::size_t piece = 1 + cut;
+  for (std::size_t begin = 0; begin < log.size(); begin += piece) {
+    reader.push(std::string_view(log).substr(begin, piece));
+    while (true) {
+      const auto record = reader.next();
+      RC_ASSERT(record.has_value());
+      if (!record->has_value()) break;
+      RC_ASSERT((*record)->payload == records[count].second);
+      RC_ASSERT((*record)->at == times[count]);
+      ++count;
+    }
+  }
+  RC_ASSERT(count == records.size());
+  RC_ASSERT(reader.torn_bytes() == 0U);
+}
+
+TEST(Recorder, WritesBatchesAndInterruptions) {
+  const test::TempDir folder;
+  auto recorder = Recorder::create((folder / "log").string());
+  ASSERT_TRUE(recorder);
+  (*recorder)->begin(R"({"device":"d"})", 1s);
+  Batch batch;
+  const std::string line = "1,2\n";
+  batch.append(std::as_bytes(std::span(line)), 1s + 500us);
+  (*recorder)->add(batch);
+  (*recorder)->interruption();
+  ASSERT_TRUE((*recorder)->close());
+  EXPECT_EQ(*read_file(folder / "log", 1000), small_log());
+}
+
+TEST(Recorder, NamesTheFileThatItCannotMake) {
+  const auto recorder = Recorder::create("/nowhere/log");
+  ASSERT_FALSE(recorder);
+  EXPECT_EQ(recorder.error().where, "/nowhere/log");
+}
+
+}  // namespace
+}  // namespace tml::forwarder
