@@ -107,7 +107,8 @@ std::string_view StreamEncoder::session(std::uint32_t dropped) {
   }
   wire::SessionInfo info;
   info.sid = sid_;
-  info.hz = static_cast<std::uint16_t>(std::min(kMaxU16, hz_ + 0.5));
+  // Never 0: readers divide by it.
+  info.hz = static_cast<std::uint16_t>(std::clamp(hz_ + 0.5, 1.0, kMaxU16));
   info.channels = static_cast<std::uint8_t>(info_->axes.size());
   info.channel_name_count = info.channels;
   for (std::size_t i = 0; i < info_->axes.size(); ++i) info.channel_names[i] = info_->axes[i].name;

@@ -117,7 +117,9 @@ void StreamJob::stamp_from(std::uint64_t ready_us, std::size_t count) {
 }
 
 std::uint32_t StreamJob::next_stamp_ms() {
-  const auto at_ms = static_cast<std::uint64_t>(stamp_us_ / 1000);
+  // Only the first reading of a piece is stamped: a division in software for every audio sample would cost more than
+  // the sample.
+  const auto at_ms = encoder_.kept() == 0 ? static_cast<std::uint64_t>(stamp_us_ / 1000) : 0;
   stamp_us_ += interval_us_;
   return static_cast<std::uint32_t>(at_ms);
 }
@@ -128,8 +130,8 @@ std::size_t StreamJob::take_readings() {
   if (info.form == hal::SampleForm::i16_audio) {
     const std::size_t count = sensor_->read_audio(audio_);
     if (count == 0) return 0;
-    stamp_from(ready_us, count);
     skip_lost();
+    stamp_from(ready_us, count);
     for (const std::int16_t sample : std::span(audio_).first(count)) {
       encoder_.add(seq_++, next_stamp_ms(), sample);
       if (encoder_.full()) finish_piece();
@@ -139,8 +141,8 @@ std::size_t StreamJob::take_readings() {
   const std::size_t axes = info.axes.size();
   const std::size_t count = sensor_->read_rows(std::span(rows_).first(kRowsChunk / axes * axes));
   if (count == 0) return 0;
-  stamp_from(ready_us, count);
   skip_lost();
+  stamp_from(ready_us, count);
   for (std::size_t i = 0; i < count; ++i) {
     encoder_.add(seq_++, next_stamp_ms(), std::span<const float>(rows_).subspan(i * axes, axes));
     if (encoder_.full()) finish_piece();
@@ -153,7 +155,7 @@ Step StreamJob::step() {
   const hal::Clock& clock = services_.board.clock;
   if (stopping_ || silent_) return end();
   if (pending_.empty() && encoder_.form() != StreamForm::text && clock.wire_us() >= session_at_us_) {
-    session_at_us_ += kSessionEveryUs;
+    session_at_us_ = clock.wire_us() + kSessionEveryUs;
     pending_ = encoder_.session(dropped_);
     send_pending();
   }
@@ -170,7 +172,13 @@ Step StreamJob::step() {
   }
   const std::uint64_t next_us = std::max(sensor_->ready_us(), now_us + kGatherUs);
   const std::uint64_t until_us = std::min(next_us, last_reading_us_ + patience_us + 1);
-  return {false, clock.wire_delay_us(until_us - now_us), !pending_.empty()};
+  std::uint64_t delay_us = clock.wire_delay_us(until_us - now_us);
+  // A slow sensor's session info does not wait for its next reading.
+  if (pending_.empty() && encoder_.form() != StreamForm::text) {
+    const std::uint64_t wire_us = clock.wire_us();
+    delay_us = std::min(delay_us, session_at_us_ > wire_us ? session_at_us_ - wire_us : 0);
+  }
+  return {false, delay_us, !pending_.empty()};
 }
 
 Step StreamJob::end() {

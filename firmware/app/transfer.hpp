@@ -22,6 +22,8 @@ class Transfer {
   static constexpr std::size_t kChunk = 513;
   /// Before and after each change of rate (wire reference 1.8).
   static constexpr std::uint64_t kPauseUs = 100'000;
+  /// What follows the last piece at once: line end, OK, prompt.
+  static constexpr std::size_t kClosing = 16;
 
   explicit Transfer(Services& services) : services_(services) {}
 
@@ -35,8 +37,8 @@ class Transfer {
   /// Lets everything leave, pauses, changes the rate, pauses. Step::done says that it is over: go on, do not finish.
   [[nodiscard]] Step change_rate(std::uint32_t baud);
 
-  /// Whether the next piece fits.
-  [[nodiscard]] bool has_room() const { return services_.out.room() >= text_.size(); }
+  /// Whether the next piece and what closes the answer behind it fit.
+  [[nodiscard]] bool has_room() const { return services_.out.room() >= text_.size() + kClosing; }
   /// Memory for up to kChunk bytes of payload, to be filled and given to put().
   [[nodiscard]] std::span<std::uint8_t> chunk(std::size_t size) { return std::span(bytes_).first(size); }
   /// Encodes and queues. Only when has_room().

@@ -191,6 +191,7 @@ class FakeSensor final : public hal::Sensor {
   std::uint64_t stalls_after = UINT64_MAX;
   bool refuses = false;
   bool running = false;
+  bool tells_due = true;  ///< Otherwise ready_us() is always in the past.
 
   [[nodiscard]] const hal::SensorInfo& info() const override { return about_; }
   [[nodiscard]] bool start(double interval_ms) override {
@@ -218,7 +219,7 @@ class FakeSensor final : public hal::Sensor {
     return count;
   }
   [[nodiscard]] std::uint32_t lost() const override { return lost_; }
-  [[nodiscard]] std::uint64_t ready_us() const override { return due_us(next_); }
+  [[nodiscard]] std::uint64_t ready_us() const override { return tells_due ? due_us(next_) : 0; }
 
  private:
   [[nodiscard]] std::uint64_t due_us(std::uint64_t k) const {

@@ -240,7 +240,7 @@ void StreamProfile::gather(Time now) {
   while (now >= stalled_until_) {
     if (!room()) return shed();
     if (options_.form != app::StreamForm::text && now >= session_info_at_) {
-      session_info_at_ += kSessionInfoEvery;
+      session_info_at_ = now + kSessionInfoEvery;
       out_ += encoder_.session(static_cast<std::uint32_t>(session_.dropped.readings()));
     }
     if (!encoder_.full() && !limit_reached() && !take_reading()) return;
@@ -260,7 +260,8 @@ StreamProfile::Time StreamProfile::next_due(Time now) const {
   const std::uint64_t ready_us = wiring_.sensor.ready_us() +
                                  static_cast<std::uint64_t>(std::ceil(static_cast<double>(missing - 1) * interval_us_));
   if (ready_us <= device_us) return now;
-  const Time at = now + microseconds(wiring_.clock.wire_delay_us(ready_us - device_us));
+  Time at = now + microseconds(wiring_.clock.wire_delay_us(ready_us - device_us));
+  if (options_.form != app::StreamForm::text) at = std::min(at, session_info_at_);
   if (wiring_.alone) return std::max(at, now + kGather);
   const Time half = microseconds(wiring_.clock.wire_delay_us(static_cast<std::uint64_t>(interval_us_ / 2)));
   const Time grid = std::clamp(half / kGather * kGather, kGather, kGatherTogether);

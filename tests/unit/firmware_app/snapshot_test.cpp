@@ -248,6 +248,16 @@ TEST_F(Snapshots, APortThatHandsOnAtOnceNeverStalls) {
   }
 }
 
+TEST_F(Snapshots, TheEndFitsBehindALastPieceThatIsFull) {
+  // A transmitter that takes a byte at a time: the last piece goes out at the first moment at which it fits.
+  rig.uart.capacity = 1;
+  camera.size = 513 * 9;
+  rig.uart.feed("AT+SNAPSHOT=96,96,n\r");
+  for (int i = 0; i < 40'000 && !rig.uart.sent.ends_with("OK\r\n> "); ++i) rig.step();
+  EXPECT_TRUE(rig.uart.sent.ends_with("\r\nOK\r\n> "));
+  EXPECT_EQ(rig.app->services().out.dropped_bytes(), 0U);
+}
+
 TEST_F(Snapshots, ACameraMayDeliverAJpeg) {
   camera.size = 1234;
   EXPECT_EQ(decoded(lines(rig.command("AT+SNAPSHOT=96,96"))[1]), picture(1234, 1));

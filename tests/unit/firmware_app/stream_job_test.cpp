@@ -185,6 +185,37 @@ TEST_F(StreamJobTest, WhatTheDriverLosesIsExactlyTheGap) {
   }
 }
 
+TEST_F(StreamJobTest, ALossDoesNotPutStampsIntoTheFuture) {
+  // A driver that cannot tell when a reading was due has its readings stamped from the time they are fetched.
+  rig.accel.tells_due = false;
+  rig.accel.fifo = 8;
+  start("Built-in accelerometer,100,frames");
+  run_for(200'000);
+  rig.clock.now_us += 1'000'000;
+  run_for(1'000'000);
+  const Frames seen = frames_in(stop());
+  EXPECT_GT(seen.readings.rbegin()->first + 1 - seen.readings.size(), 80U);
+  for (const auto& [seq, stamp] : seen.stamps) EXPECT_NEAR(stamp, (seq + 1) * 10, 16);
+}
+
+TEST_F(StreamJobTest, SessionInfosDoNotWaitForASlowSensor) {
+  start("Built-in accelerometer,0.05,frames");
+  run_for(18'000'000);
+  const Frames seen = frames_in(rig.uart.sent);
+  ASSERT_EQ(seen.sessions.size(), 4U);
+  EXPECT_EQ(seen.sessions[0].hz, 1);
+  EXPECT_TRUE(seen.readings.empty());
+  EXPECT_TRUE(frames_in(stop()).readings.empty());
+}
+
+TEST_F(StreamJobTest, AfterALongAbsenceThereIsOneSessionInfo) {
+  start("Built-in accelerometer,1,frames");
+  run_for(1'000'000);
+  rig.clock.now_us += 3'600'000'000;
+  run_for(1'000'000);
+  EXPECT_EQ(frames_in(stop()).sessions.size(), 2U);
+}
+
 TEST_F(StreamJobTest, ASensorThatFallsSilentEndsTheStream) {
   rig.accel.stalls_after = 20;
   start("Built-in accelerometer,100");
