@@ -127,8 +127,11 @@ Awaitable<void> BoardActor::serve_sample(SampleTurn turn, remote::SampleCommand 
       captured = co_await capture(board, bench_.spool, *std::move(request), std::move(watch));
     }
   }
-  sampling_ = false;
-  sampling_over_.set();
+  const auto resume_stream = [this] {
+    sampling_ = false;
+    sampling_over_.set();
+  };
+  if (captured) resume_stream();
   if (!captured) {
     fail_sample(*board, *turn.link, captured.error());
     const Errc code = captured.error().code;
@@ -136,7 +139,9 @@ Awaitable<void> BoardActor::serve_sample(SampleTurn turn, remote::SampleCommand 
     // The board may have finished what the host gave up on.
     const bool maybe_there = code == Errc::timeout || code == Errc::garbage || code == Errc::verification ||
                              code == Errc::malformed || code == Errc::disk_full || code == Errc::io;
+    // A stream that went on first would keep the line, and this request its turn, for as long as it runs.
     if (maybe_there && !camera && !lost_.is_set()) co_await recover(board);
+    resume_stream();
     co_return;
   }
   context_.reporter.event("sample_stored",

@@ -13,11 +13,10 @@ void SnapshotPump::offer(serial::SnapshotImage image) {
     return;
   }
   busy_ = true;
-  world_.spawn(pass_on(std::move(image)));
+  world_.spawn(pass_on(shared_from_this(), std::move(image)));
 }
 
-Awaitable<void> SnapshotPump::pass_on(serial::SnapshotImage image) {
-  const auto self = shared_from_this();
+Awaitable<void> SnapshotPump::pass_on(std::shared_ptr<SnapshotPump> /*self*/, serial::SnapshotImage image) {
   auto jpeg = co_await world_.encode(std::move(image));
   busy_ = false;
   if (!jpeg) {

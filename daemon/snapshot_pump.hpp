@@ -50,7 +50,8 @@ class SnapshotPump : public std::enable_shared_from_this<SnapshotPump> {
   [[nodiscard]] const Counts& counts() const { return counts_; }
 
  private:
-  [[nodiscard]] Awaitable<void> pass_on(serial::SnapshotImage image);
+  /// `self` keeps the pump alive from before the task begins.
+  [[nodiscard]] Awaitable<void> pass_on(std::shared_ptr<SnapshotPump> self, serial::SnapshotImage image);
 
   Clock& clock_;
   World world_;

@@ -88,9 +88,10 @@ class AtSession {
   [[nodiscard]] Awaitable<Result<void>> unlink_file(std::string file);
   [[nodiscard]] Awaitable<Result<std::vector<std::string>>> list_files();
 
-  /// AT+SNAPSHOT, 70 s or twice what the line needs; by wire reference 1.8 at the transfer rate. A picture that came
-  /// damaged (no base64, another length: Errc::garbage) is taken again up to `retype_limit` times. Errc::usage for a
-  /// size of 0, Errc::limit for one beyond 16 Mi pixels.
+  /// AT+SNAPSHOT, 70 s or twice what the line needs; by wire reference 1.8 at the transfer rate, and there at most 15 s
+  /// without a byte. A picture that came damaged (no base64, another length, an OK lost at the transfer rate:
+  /// Errc::garbage) is taken again up to `retype_limit` times. Errc::usage for a size of 0, Errc::limit for one beyond
+  /// 16 Mi pixels.
   [[nodiscard]] Awaitable<Result<SnapshotImage>> snapshot(SnapshotSize size);
 
   /// AT+SNAPSHOTSTREAM, at the transfer rate where wire reference 1.8 allows it, until `on_frame` returns false,

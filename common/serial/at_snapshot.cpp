@@ -31,6 +31,12 @@ Result<void> check(SnapshotSize size, const std::string& where) {
   return {};
 }
 
+/// A board that echoed the command and then sent no OK, or part of a picture, is there: the line lost something.
+Error lost_ok(Error error) {
+  if (error.code == Errc::timeout) error.code = Errc::garbage;
+  return error;
+}
+
 Result<AtCommand> snapshot_command(std::string_view name, SnapshotSize size, const wire::TransferPlan& plan) {
   const std::string width = std::to_string(size.width);
   const std::string height = std::to_string(size.height);
@@ -86,11 +92,14 @@ Awaitable<Result<SnapshotImage>> AtSession::Impl::snapshot_once(SnapshotSize siz
   bool switched = false;
   if (how.switch_rate) {
     auto followed = co_await follow_switch(scanner, switched);
-    if (!followed) co_return pass(std::move(followed.error()));
+    if (!followed) co_return pass(lost_ok(std::move(followed.error())));
     budget.total_deadline = std::max(budget.total_deadline, line_.now() + kSnapshotFloor);
+    // At this rate a prompt does not end the wait for an OK that was lost.
+    if (switched) budget.idle = kStreamIdle;
   }
   for (bool done = how.switch_rate && !switched; !done;) {
     auto event = co_await line_.next_event(scanner, budget);
+    if (!event && switched && !scanner.body().empty()) co_return pass(lost_ok(std::move(event.error())));
     if (!event) co_return pass(std::move(event.error()));
     if (*event == Event::prompt) done = true;
     if (*event == Event::data_end) {

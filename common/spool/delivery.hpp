@@ -60,7 +60,7 @@ struct DeliveryOptions {
   unsigned parallel = 8;  ///< Requests in flight over all devices.
   http::BackoffOptions backoff{};
   Millis idle_timeout{60'000};
-  Millis poll_every{5'000};  ///< How soon a change by another process (spool flush) is noticed.
+  Millis poll_every{5'000};                  ///< How soon a change by another process (spool flush) is noticed.
   std::string upload_source = "TML_DAEMON";  ///< Where the entry's own headers name none.
 };
 

@@ -127,10 +127,11 @@ Awaitable<Outcome> Deliveries::look_into_spool(std::string envelope) {
 }
 
 Awaitable<Outcome> Deliveries::outcome(std::string envelope, Millis patience) {
-  Event news(context_.io.get_executor());
+  // Shared with the timer's handler, which may be on its way when this frame goes.
+  const auto news = std::make_shared<Event>(context_.io.get_executor());
   Waiting waiting;
   waiting.moved = context_.clock.steady();
-  waiting.news = &news;
+  waiting.news = news.get();
   waiting_[envelope] = &waiting;
   delivery_.kick();
   boost::asio::steady_timer tick(context_.io);
@@ -143,12 +144,12 @@ Awaitable<Outcome> Deliveries::outcome(std::string envelope, Millis patience) {
       waiting.outcome = std::move(seen);
       break;
     }
-    news.clear();
+    news->clear();
     tick.expires_after(kLookIntoSpool);
-    tick.async_wait([&news](const boost::system::error_code& error) {
-      if (!error) news.set();
+    tick.async_wait([news](const boost::system::error_code& error) {
+      if (!error) news->set();
     });
-    co_await news.wait();
+    co_await news->wait();
   }
   tick.cancel();
   waiting_.erase(envelope);

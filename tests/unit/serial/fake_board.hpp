@@ -160,6 +160,8 @@ class FakeBoard final : public ByteStream {
   std::optional<Nanos> unplug_at;
   std::function<std::optional<std::string>(const std::string&)> answer;  // overrides the built-in commands
   std::function<std::string(std::string)> mangle_payload;                // damages a read-out's characters
+  unsigned lost_first_oks = 0;  // so many of the next OK before and behind a payload
+  unsigned lost_last_oks = 0;   // at the faster rate arrive damaged
   ManualClock clock_;
 
  private:
@@ -254,11 +256,13 @@ class FakeBoard final : public ByteStream {
       say("OK", config.answer_delay);
       say("\r\n", 5ms);
     } else {
-      say("OK\r\n", config.answer_delay);
+      say(lost_first_oks > 0 ? "Ok\r\n" : "OK\r\n", config.answer_delay);
+      if (lost_first_oks > 0) --lost_first_oks;
     }
     board_time_ += 100ms;
     board_baud_ = config.fast_baud;
-    say(text + "\r\nOK\r\n", 100ms);
+    say(text + (lost_last_oks > 0 ? "\r\nOo\r\n" : "\r\nOK\r\n"), 100ms);
+    if (lost_last_oks > 0) --lost_last_oks;
     board_time_ += 100ms;
     board_baud_ = 115'200;
     say("\r\n> ", 100ms);

@@ -113,6 +113,21 @@ TEST(Snapshot, ADamagedPictureIsTakenAgain) {
   EXPECT_EQ(bench.board.executed.back(), "AT+SNAPSHOT=96,96,n") << "after two failures at the faster rate";
 }
 
+TEST(Snapshot, ALostOkCostsAnAttemptNotThePicture) {
+  for (const bool first : {true, false}) {
+    Bench bench(fast());
+    bench.meet();
+    (first ? bench.board.lost_first_oks : bench.board.lost_last_oks) = 1;
+    const auto before = bench.board.clock().steady();
+    const auto image = run(bench.session.snapshot(kSize));
+    ASSERT_TRUE(image) << image.error().message();
+    EXPECT_EQ(bench.text(*image), bench.board.picture);
+    EXPECT_LT(bench.board.clock().steady() - before, 30s);
+    EXPECT_EQ(bench.board.baud(), 115'200U);
+    ASSERT_TRUE(run(bench.session.config()));
+  }
+}
+
 TEST(Snapshot, RefusalsKeepTheBoardsWords) {
   Bench bench(fast());
   bench.meet();
