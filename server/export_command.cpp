@@ -14,6 +14,7 @@
 #include "server/export_names.hpp"
 #include "server/manifest_writer.hpp"
 #include "server/samples.hpp"
+#include "server/schema.hpp"
 
 namespace tml::server {
 namespace {
@@ -149,6 +150,7 @@ Result<void> run(const ExportOptions& options, cli::Reporter& reporter) {
   if (!folder) return pass(folder.error());
   auto db = Database::open(folder->database(), Database::Mode::read_only);
   if (!db) return pass(db.error());
+  if (auto current = require_current_schema(**db); !current) return current;
   std::int64_t project = options.project.value_or(0);
   if (!options.project) {
     Query query = (*db)->query("SELECT min(id), count(*) FROM projects");

@@ -44,6 +44,8 @@ struct Shelf {
   const IngestContext& context;
   std::shared_ptr<const httpd::Body> body;
   SignatureChecker signatures;
+  /// By the first byte of their part: a label file may name one attachment for many samples, or a thousand times.
+  std::unordered_map<const char*, Attachment> attachments;
 
   Shelf(const IngestContext& given, std::shared_ptr<const httpd::Body> whole)
       : context(given), body(std::move(whole)), signatures(*given.project) {}
@@ -196,23 +198,33 @@ Intake take_file(const File& file, sample::Category category, const FileHeaders&
   return taken;
 }
 
-std::optional<Refused> attach(NewSample& taken, const httpd::Part& part, const IngestContext& context) {
-  Attachment attachment{clean_file_name(part.file_name), part.content_type, bounded(part.body.size()),
-                        hash_of(part.body, nullptr)};
+std::optional<Refused> attach(NewSample& taken, const httpd::Part& part, Shelf& shelf) {
   if (part.body.size() > kMaxFileBytes) return refusal(413, "the attachment is larger than 100 MB");
-  if (auto put = context.blobs->put(attachment.sha256, part.body); !put) return storage_refusal(put.error());
-  taken.attachments.push_back(std::move(attachment));
+  auto known = shelf.attachments.find(part.body.data());
+  if (known == shelf.attachments.end()) {
+    Attachment attachment{clean_file_name(part.file_name), part.content_type, bounded(part.body.size()),
+                          hash_of(part.body, nullptr)};
+    if (auto put = shelf.context.blobs->put(attachment.sha256, part.body); !put) return storage_refusal(put.error());
+    known = shelf.attachments.emplace(part.body.data(), std::move(attachment)).first;
+  }
+  taken.attachments.push_back(known->second);
   return std::nullopt;
 }
 
 /// The document's line names the attachment's size and MAC (wire reference 6.6): both must fit, or the sample counts as
 /// failed.
-void check_attachment(NewSample& taken, const sample::Attachment& expected, std::string_view bytes, Shelf& shelf) {
-  if (taken.facts.signature != sample::verification_name(sample::Verification::verified)) return;
+std::optional<Refused> check_attachment(NewSample& taken, const sample::Attachment& expected, std::string_view bytes,
+                                        Shelf& shelf) {
+  if (taken.facts.signature != sample::verification_name(sample::Verification::verified)) return std::nullopt;
   const Checked mac = shelf.signatures.upload(bytes, expected.hmac_hex);
-  if (mac.state == sample::Verification::verified && expected.size_bytes == bytes.size()) return;
+  if (mac.state == sample::Verification::verified && expected.size_bytes == bytes.size()) return std::nullopt;
   taken.facts.signature = sample::verification_name(sample::Verification::failed);
   taken.facts.hmac_key_id.reset();
+  if (!shelf.context.strict) return std::nullopt;
+  return Refused{400,
+                 "the attachment does not fit the signed document; this server runs with --strict",
+                 {},
+                 sample::verification_name(sample::Verification::failed)};
 }
 
 Intake take_multipart_document(const httpd::Request& request, const std::string& boundary, sample::Category category,
@@ -236,8 +248,10 @@ Intake take_multipart_document(const httpd::Request& request, const std::string&
   if (sample == nullptr) return taken;
   for (auto part = parts->begin(); part != parts->end(); ++part) {
     if (part == document) continue;
-    if (sample->attachments.empty() && expected) check_attachment(*sample, *expected, part->body, shelf);
-    if (auto refused = attach(*sample, *part, shelf.context)) return *refused;
+    if (sample->attachments.empty() && expected) {
+      if (auto refused = check_attachment(*sample, *expected, part->body, shelf)) return *refused;
+    }
+    if (auto refused = attach(*sample, *part, shelf)) return *refused;
   }
   return taken;
 }
@@ -277,8 +291,10 @@ std::optional<Refused> apply_side_files(const SideFiles& side, const httpd::Part
                                    [&wanted](const auto& p) { return sample::base_name(p.file_name) == wanted; });
     if (part == parts.end())
       return refusal(400, "attachments.labels names a file that is not in the request: " + wanted);
-    if (taken.attachments.empty() && expected) check_attachment(taken, *expected, part->body, shelf);
-    if (auto refused = attach(taken, *part, shelf.context)) return refused;
+    if (taken.attachments.empty() && expected) {
+      if (auto refused = check_attachment(taken, *expected, part->body, shelf)) return refused;
+    }
+    if (auto refused = attach(taken, *part, shelf)) return refused;
   }
   return std::nullopt;
 }

@@ -40,6 +40,7 @@ void Remote::report_snapshot(Client& client, SnapshotReport& report) {
       view.error = report.error;
       view.running = false;
       view.wanted = false;
+      view.frame.reset();
       device.viewers.clear();
       break;
     case Kind::frame:

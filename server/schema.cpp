@@ -76,25 +76,41 @@ Result<void> apply(Database& db, std::int64_t version, std::int64_t now_ms) {
   return {};
 }
 
+Result<std::int64_t> stored_version(Database& db) {
+  Query query = db.query("SELECT max(version) FROM schema_version");
+  const std::int64_t version = query.row() ? query.integer(0) : 0;
+  if (auto error = query.error()) return pass(*error);
+  return version;
+}
+
+Error made_by_newer(std::int64_t version) {
+  return Error{Errc::unsupported,
+               "the data folder was written by a newer tml-server (schema " + std::to_string(version) + ")",
+               {},
+               "Use that version or newer.",
+               {}};
+}
+
 }  // namespace
+
+Result<void> require_current_schema(Database& db) {
+  const auto version = stored_version(db);
+  if (!version) return pass(version.error());
+  if (*version > kSchemaVersion) return pass(made_by_newer(*version));
+  if (*version == kSchemaVersion) return {};
+  return fail(Errc::unsupported,
+              "the data folder was written by an older tml-server (schema " + std::to_string(*version) + ")", {},
+              "Start `tml-server serve` on it once: it brings the folder up to date.");
+}
 
 Result<void> migrate(Database& db, std::int64_t now_ms) {
   auto made =
       db.exec("CREATE TABLE IF NOT EXISTS schema_version(version INTEGER PRIMARY KEY, applied_ms INTEGER NOT NULL)");
   if (!made) return made;
-  std::int64_t version = 0;
-  {
-    Query query = db.query("SELECT max(version) FROM schema_version");
-    if (query.row()) version = query.integer(0);
-    if (auto error = query.error()) return pass(*error);
-  }
-  if (version > kSchemaVersion) {
-    return fail(Errc::unsupported,
-                "the data folder was written by a newer tml-server (schema " + std::to_string(version) + ")", {},
-                "Use that version or newer.");
-  }
-  while (version < kSchemaVersion) {
-    ++version;
+  const auto stored = stored_version(db);
+  if (!stored) return pass(stored.error());
+  if (*stored > kSchemaVersion) return pass(made_by_newer(*stored));
+  for (std::int64_t version = *stored + 1; version <= kSchemaVersion; ++version) {
     if (auto done = apply(db, version, now_ms); !done) return done;
   }
   return {};

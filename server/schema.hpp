@@ -16,4 +16,7 @@ inline constexpr std::int64_t kSchemaVersion = 2;
 /// program.
 [[nodiscard]] Result<void> migrate(Database& db, std::int64_t now_ms);
 
+/// For commands that only read. Errc::unsupported for a database that has not kSchemaVersion.
+[[nodiscard]] Result<void> require_current_schema(Database& db);
+
 }  // namespace tml::server

@@ -11,6 +11,7 @@
 #include "server/commands.hpp"
 #include "server/data_folder.hpp"
 #include "server/samples.hpp"
+#include "server/schema.hpp"
 
 namespace tml::server {
 namespace {
@@ -121,6 +122,7 @@ ExitCode run_verify(const VerifyOptions& options, cli::Reporter& reporter) {
   if (!folder) return reporter.error(folder.error());
   auto db = Database::open(folder->database(), Database::Mode::read_only);
   if (!db) return reporter.error(db.error());
+  if (auto current = require_current_schema(**db); !current) return reporter.error(current.error());
   const Blobs blobs(folder->blobs());
   auto done = Verifier(**db, blobs, reporter).run();
   return done ? *done : reporter.error(done.error());

@@ -4,17 +4,20 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "common/sample/signature.hpp"
 #include "common/sample/writer.hpp"
 #include "server/media.hpp"
 #include "server/side_files.hpp"
+#include "tests/support/temp_dir.hpp"
 
 namespace tml::server {
 namespace {
 
 class Ingest : public ::testing::Test {
  protected:
-  Ingest() : blobs_("/nonexistent") {
+  Ingest() : blobs_(folder_.path()) {
     project_.id = 1;
     project_.hmac_keys = {{2, 2, "new-key"}, {1, 1, "old-key"}};
     context_.blobs = &blobs_;
@@ -42,6 +45,7 @@ class Ingest : public ::testing::Test {
     return take_data(request, category, context_);
   }
 
+  test::TempDir folder_;
   Blobs blobs_;
   Project project_;
   IngestContext context_;
@@ -65,6 +69,30 @@ TEST_F(Ingest, StrictRefusesWhatDoesNotVerify) {
   context_.strict = true;
   EXPECT_EQ(std::get<Refused>(take(document("foreign"), {{"x-file-name", "a"}})).status, 400U);
   EXPECT_TRUE(std::holds_alternative<NewSample>(take(document("new-key"), {{"x-file-name", "a"}})));
+}
+
+TEST_F(Ingest, StrictRefusesAnotherAttachment) {
+  const std::string image = "\xFF\xD8 image";
+  const std::array<sample::Bytes, 1> pieces = {sample::as_bytes(image)};
+  std::string signed_text =
+      R"({"protected":{"ver":"v1","alg":"HS256"},"signature":")" + std::string(64, '0') +
+      R"(","payload":{"device_type":"PHONE","interval_ms":0,"sensors":[{"name":"image","units":"rgba"}],)"
+      R"("values":["Ref-BINARY-image/jpeg ()" +
+      std::to_string(image.size()) + " bytes) " + sample::hex(sample::Signer("new-key").mac(pieces)) + R"("]}})";
+  ASSERT_TRUE(sample::sign(std::as_writable_bytes(std::span(signed_text.data(), signed_text.size())), "new-key"));
+  const auto sent = [&](const std::string& content) {
+    const std::string part = "--B\r\nContent-Disposition: form-data; name=";
+    return take(part + "\"message\"; filename=\"message.json\"\r\n\r\n" + signed_text + "\r\n" + part +
+                    "\"image\"; filename=\"image.jpg\"\r\n\r\n" + content + "\r\n--B--\r\n",
+                {{"content-type", "multipart/form-data; boundary=B"}, {"x-file-name", "photo"}});
+  };
+  const Intake good = sent(image);
+  ASSERT_TRUE(std::holds_alternative<NewSample>(good)) << std::get<Refused>(good).reason;
+  EXPECT_EQ(std::get<NewSample>(good).facts.signature, "verified");
+  EXPECT_EQ(std::get<NewSample>(sent(image + "!")).facts.signature, "failed");
+  context_.strict = true;
+  EXPECT_TRUE(std::holds_alternative<NewSample>(sent(image)));
+  EXPECT_EQ(std::get<Refused>(sent(image + "!")).signature, "failed");
 }
 
 TEST_F(Ingest, HeaderRules) {

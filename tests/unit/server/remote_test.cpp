@@ -219,7 +219,10 @@ TEST_F(RemoteState, SnapshotsComeBackWithTheDeviceAndEndWithItsRefusal) {
   EXPECT_FALSE(remote_->snapshot(1, "cam").running);
   const auto again = connect("cam", true);
   EXPECT_EQ(Json::parse(again->sent.back())["startSnapshot"], true);
+  remote_->received(again, kFrame, false);
+  EXPECT_TRUE(remote_->snapshot(1, "cam").frame);
   remote_->received(again, R"({"snapshotFailed":true,"error":"lens cap"})", false);
+  EXPECT_FALSE(remote_->snapshot(1, "cam").frame) << "would hide the error from who asks for the next one";
   EXPECT_EQ(remote_->snapshot(1, "cam").error, "lens cap");
   EXPECT_FALSE(remote_->snapshot(1, "cam").wanted);
   for (int i = 0; i < 16; ++i) EXPECT_TRUE(remote_->start_snapshots(1, "cam", false));

@@ -54,6 +54,11 @@ TEST_F(Store, MigratesOnceAndRefusesNewer) {
   ASSERT_TRUE(migrate(*db_, 2));
   ASSERT_TRUE(db_->exec("INSERT INTO schema_version VALUES(999, 1)"));
   EXPECT_EQ(migrate(*db_, 3).error().code, Errc::unsupported);
+  EXPECT_EQ(require_current_schema(*db_).error().code, Errc::unsupported);
+  ASSERT_TRUE(db_->exec("DELETE FROM schema_version WHERE version = 999"));
+  EXPECT_TRUE(require_current_schema(*db_));
+  ASSERT_TRUE(db_->exec("DELETE FROM schema_version WHERE version = 2"));
+  EXPECT_EQ(require_current_schema(*db_).error().code, Errc::unsupported) << "export and verify would miss columns";
 }
 
 TEST_F(Store, EnvelopeIsUniqueForEver) {
