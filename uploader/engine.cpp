@@ -163,7 +163,8 @@ void Engine::settle(const Batch& batch, const Answer& answer, Millis took, bool 
         }
       }
     }
-    marks.push_back({ready.key, mark, ready.state});
+    // Without an answer the mark "sent" stays: a resumed run must know that the server may have the file.
+    if (answer.kind != Answer::Kind::retry) marks.push_back({ready.key, mark, ready.state});
     listener_.outcome(std::move(outcome));
   }
   record(std::move(marks));

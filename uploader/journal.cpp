@@ -123,6 +123,11 @@ FileKey file_key(const Upload& upload) {
   text += upload.label.text;
   text += '\0';
   text += upload.name;
+  // The same file with other boxes, ranges, keys or metadata is another sample.
+  if (upload.has_side_files()) {
+    for (const SideFile& side : side_files(upload)) text += '\0' + side.name + '\0' + side.json + '\0' + side.path;
+  }
+  for (const auto& [key, value] : upload.metadata) text += '\0' + key + '\0' + value;
   const sample::Digest digest = sample::sha256(sample::as_bytes(text));
   FileKey key{};
   std::copy_n(digest.begin(), key.size(), key.begin());

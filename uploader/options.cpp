@@ -56,7 +56,7 @@ void add_selection(CLI::App& app, Options& options, Raw& raw) {
       ->type_name("JSON")
       ->group(about);
   app.add_option("--csv-timestamp", options.csv_timestamp,
-                 "CSV: column with the time in milliseconds, by name or number from 1")
+                 "CSV: column with the time in milliseconds: its name, or its number from 1 where there is no header")
       ->type_name("COLUMN")
       ->group(about);
   app.add_flag("!--no-check", options.check, "Send CSV and WAV files without checking them")->group(about);

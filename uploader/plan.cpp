@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "uploader/plan.hpp"
 
+#include <cerrno>
 #include <filesystem>
 
 #include "uploader/folder.hpp"
@@ -27,11 +28,25 @@ bool is_folder(const std::string& path) {
 }
 
 Error refused_extension(const std::string& path) {
+  std::error_code error;
+  if (!fs::exists(fs::status(path, error)) && (!error || error.value() == ENOENT)) {
+    return Error{Errc::not_found, "there is no such file or folder", path, "Check the path", {}};
+  }
   return Error{Errc::unsupported,
                "files of this kind are not taken",
                path,
                "Known are .wav .cbor .json .jpg .jpeg .png .csv .txt .mp4 .avi .parquet",
                {}};
+}
+
+/// A folder that cannot be read stands in the plan for what may be in it: the run must not look complete without it.
+Upload unreadable(const Error& error) {
+  Upload upload;
+  upload.path = error.where;
+  upload.name = std::string(sample::base_name(error.where));
+  upload.label.kind = LabelKind::unlabeled;
+  upload.problem = error;
+  return upload;
 }
 
 /// Files as given, folders with all that is in them.
@@ -42,7 +57,7 @@ class FilesPlan final : public Plan {
   Result<std::optional<Upload>> next() override {
     while (true) {
       auto path = walk_ ? next_in_folder() : next_argument();
-      if (!path) return pass(path.error());
+      if (!path) return unreadable(path.error());
       if (!*path) {
         if (walk_) {
           walk_.reset();
@@ -78,10 +93,7 @@ class FilesPlan final : public Plan {
 
   Result<std::optional<std::string>> next_in_folder() {
     auto path = walk_->next();
-    if (!path) {
-      warn_(path.error().message());
-      return std::string();
-    }
+    if (!path) return pass(path.error());
     if (*path && content_type_for(**path).empty()) return std::string();
     return path;
   }
@@ -96,8 +108,8 @@ class FilesPlan final : public Plan {
 /// LABEL.class folders.
 class OpenMvPlan final : public Plan {
  public:
-  OpenMvPlan(const Options& options, std::vector<std::string> folders, Warn warn)
-      : options_(options), folders_(std::move(folders)), warn_(std::move(warn)) {}
+  OpenMvPlan(const Options& options, std::vector<std::string> folders)
+      : options_(options), folders_(std::move(folders)) {}
 
   Result<std::optional<Upload>> next() override {
     while (true) {
@@ -106,10 +118,7 @@ class OpenMvPlan final : public Plan {
         walk_.emplace(folders_[at_++]);
       }
       auto path = walk_->next();
-      if (!path) {
-        warn_(path.error().message());
-        continue;
-      }
+      if (!path) return unreadable(path.error());
       if (!*path) {
         walk_.reset();
         continue;
@@ -129,7 +138,6 @@ class OpenMvPlan final : public Plan {
  private:
   const Options& options_;
   std::vector<std::string> folders_;
-  Warn warn_;
   std::size_t at_ = 0;
   std::optional<FolderWalk> walk_;
 };
@@ -159,7 +167,7 @@ Result<std::unique_ptr<Plan>> open_files_plan(const Options& options, Warn warn)
   return std::make_unique<FilesPlan>(options, warn);
 }
 
-Result<std::unique_ptr<Plan>> open_openmv_plan(const Options& options, Warn warn) {
+Result<std::unique_ptr<Plan>> open_openmv_plan(const Options& options) {
   const std::string& folder = options.files.front();
   auto folders = sub_folders(folder);
   if (!folders) return pass(folders.error());
@@ -170,13 +178,13 @@ Result<std::unique_ptr<Plan>> open_openmv_plan(const Options& options, Warn warn
   if (folders->empty()) {
     return fail(Errc::not_found, "no OpenMV dataset: there is no LABEL.class folder in", folder);
   }
-  return std::make_unique<OpenMvPlan>(options, *std::move(folders), std::move(warn));
+  return std::make_unique<OpenMvPlan>(options, *std::move(folders));
 }
 
 Result<std::unique_ptr<Plan>> open_plan(const Options& options, Warn warn) {
   if (!options.info_file.empty()) return open_manifest_plan(options, std::move(warn));
   if (!options.directory.empty()) return open_dataset_plan(options, std::move(warn));
-  if (options.format_openmv) return open_openmv_plan(options, std::move(warn));
+  if (options.format_openmv) return open_openmv_plan(options);
   return open_files_plan(options, std::move(warn));
 }
 

@@ -48,7 +48,7 @@ inline constexpr std::uint64_t kMaxTableBytes = std::uint64_t{2} << 30U;   ///< 
 
 // The kinds of plans; `options` must outlive them.
 [[nodiscard]] Result<std::unique_ptr<Plan>> open_files_plan(const Options& options, Warn warn);
-[[nodiscard]] Result<std::unique_ptr<Plan>> open_openmv_plan(const Options& options, Warn warn);
+[[nodiscard]] Result<std::unique_ptr<Plan>> open_openmv_plan(const Options& options);
 [[nodiscard]] Result<std::unique_ptr<Plan>> open_manifest_plan(const Options& options, Warn warn);
 [[nodiscard]] Result<std::unique_ptr<Plan>> open_dataset_plan(const Options& options, Warn warn);
 

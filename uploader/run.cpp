@@ -20,6 +20,7 @@ namespace fs = std::filesystem;
 constexpr Millis kGrace{3'000};
 /// tml-server groups commits; more requests in flight bring nothing but memory.
 constexpr std::uint32_t kMostBatchLanes = 6;
+constexpr std::uint32_t kMostDocumentLanes = 2;
 constexpr std::size_t kBatchFiles = 128;
 /// An entry of the settings, as boards have one: the project that uploads go to.
 constexpr const char* kSettingsName = "uploader";
@@ -230,6 +231,8 @@ EngineOptions Run::engine_options() const {
   engine.server = server_;
   engine.lanes = options_.concurrency;
   if (server_.part_headers) engine.lanes = std::min(engine.lanes, kMostBatchLanes);
+  // A document that is made here stands in memory, up to 100 MiB and once more as a request.
+  if (options_.wav_as_document) engine.lanes = std::min(engine.lanes, kMostDocumentLanes);
   engine.retries = options_.retries;
   engine.allow_duplicates = options_.allow_duplicates;
   engine.hashes = server_.known_hashes && !options_.allow_duplicates;

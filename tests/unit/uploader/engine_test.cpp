@@ -73,13 +73,13 @@ class EngineTest : public ::testing::Test {
     });
     options.request.ingestion = stub.url();
     boost::asio::io_context io;
-    Packer packer(plan, nullptr, clock, pack);
+    Packer packer(plan, journal, clock, pack);
     Engine::Listener listener;
     listener.outcome = [this](Outcome outcome) {
       const std::string name = outcome.name;
       outcomes.emplace(name, std::move(outcome));
     };
-    Engine engine(io.get_executor(), packer, nullptr, random, options, std::move(listener));
+    Engine engine(io.get_executor(), packer, journal, random, options, std::move(listener));
     return test::run_on(io, engine.run());
   }
   std::size_t fates(Fate fate) const {
@@ -93,6 +93,7 @@ class EngineTest : public ::testing::Test {
   SeededRandom random{1};
   PackOptions pack;
   EngineOptions options;
+  Journal* journal = nullptr;
   std::mutex mutex;
   std::vector<StubRequest> requests;
   std::map<std::string, Outcome> outcomes;
@@ -180,6 +181,34 @@ TEST_F(EngineTest, ForeignServersGetOneFilePerRequestOnKeptConnections) {
     connections = std::max(connections, request.connection);
   }
   EXPECT_LE(connections, 4U);
+}
+
+TEST_F(EngineTest, WhatFailedWithoutAnAnswerStaysMarkedAsSent) {
+  const std::filesystem::path file = folder.path() / "journal";
+  {
+    auto fresh = Journal::create(file, "here", random);
+    ASSERT_TRUE(fresh);
+    journal = &*fresh;
+    options.retries = 0;
+    pack.batches = false;
+    const auto done = run([](const StubRequest& request) {
+      StubAnswer answer;
+      answer.status = request.body.find("content 5") == std::string::npos ? 500 : 400;
+      return answer;
+    });
+    ASSERT_TRUE(done) << done.error().message();
+    EXPECT_EQ(fates(Fate::failed), 8U);
+  }
+  const auto resumed = Journal::resume(file, "here");
+  ASSERT_TRUE(resumed);
+  for (const auto& [name, outcome] : outcomes) {
+    Upload upload;
+    upload.path = outcome.path;
+    upload.name = name;
+    const auto entry = resumed->find(file_key(upload));
+    ASSERT_TRUE(entry) << name;
+    EXPECT_EQ(entry->mark, name == "f5.csv" ? Mark::failed : Mark::sent) << name;
+  }
 }
 
 TEST_F(EngineTest, GivesUpWhenNobodyAnswers) {
