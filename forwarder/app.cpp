@@ -201,6 +201,13 @@ Result<void> App::show() {
 }
 
 Awaitable<Result<void>> App::prepare() {
+  if (options_.all_ports) {
+    // Before the ports are listed: one that comes while the account is looked up must not be missed.
+    const serial::HotplugOptions hotplug_options;
+    auto hotplug = serial::Hotplug::create(context_.io.get_executor(), hotplug_options);
+    if (!hotplug) co_return pass(hotplug.error());
+    hotplug_ = *std::move(hotplug);
+  }
   auto inputs = choose_inputs(options_, prompt_);
   if (!inputs) co_return pass(inputs.error());
   const bool must = options_.way == Way::requested || !options_.no_deliver;
@@ -217,12 +224,7 @@ Awaitable<Result<void>> App::prepare() {
                                 context_.endpoints.api + "\n    Ingestion: " + context_.endpoints.ingestion);
     spawn_child(deliveries_.run(), "delivery");
   }
-  if (options_.all_ports) {
-    auto hotplug = serial::Hotplug::create(context_.io.get_executor(), {});
-    if (!hotplug) co_return pass(hotplug.error());
-    hotplug_ = *std::move(hotplug);
-    spawn_child(follow_hotplug(), "hot-plug");
-  }
+  if (hotplug_) spawn_child(follow_hotplug(), "hot-plug");
   if (auto shown = show(); !shown) co_return pass(shown.error());
   // All seats before any runs, so that one that cannot open is not taken for all.
   for (const std::string& input : *inputs) {
@@ -359,6 +361,9 @@ Awaitable<ExitCode> App::run() {
   auto prepared = co_await prepare();
   if (!prepared) {
     fatal_ = prepared.error();
+  }
+  // A signal during the preparation found no seats to stop.
+  if (!prepared || signal_ != 0) {
     for (const auto& seat : seats_) seat->stop();
   }
   const bool waits_for_ports = options_.all_ports && seats_.empty() && prepared && signal_ == 0;

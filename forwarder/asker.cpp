@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The TML authors
 #include "forwarder/asker.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -49,6 +50,11 @@ Awaitable<Result<std::string>> Asker::ask(std::string question, std::string flag
     ::close(copy);
     co_return fail(Errc::io, "cannot wait for an answer: " + error.message());
   }
+  // Asio waits on what it takes for non-blocking only; the flag itself would be the terminal's, standard output
+  // included.
+  const int flags = ::fcntl(copy, F_GETFL);
+  input_.native_non_blocking(true, error);
+  if (flags >= 0) ::fcntl(copy, F_SETFL, flags);
   const auto waited = co_await input_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
                                                  boost::asio::as_tuple(boost::asio::use_awaitable));
   input_.close(error);

@@ -20,7 +20,7 @@ struct Batch {
   };
   std::vector<std::byte> bytes;  ///< All pieces one after the other.
   std::vector<Piece> pieces;
-  std::uint64_t lost_bytes = 0;  ///< Thrown away before the first piece, since nobody fetched what was there.
+  std::uint64_t lost_bytes = 0;  ///< Thrown away behind the last piece, since nobody fetched what was there.
 
   void append(std::span<const std::byte> data, stream::Time arrival) {
     bytes.insert(bytes.end(), data.begin(), data.end());

@@ -56,9 +56,32 @@ struct Collector::Attempt {
   std::uint64_t spool_bytes = 0;
 };
 
+/// One sample that waits.
+class Collector::WaitsForRoom {
+ public:
+  explicit WaitsForRoom(Collector& collector) : collector_(collector) {
+    ++collector_.waiting_for_room_;
+    collector_.room_.clear();
+  }
+  ~WaitsForRoom() {
+    if (--collector_.waiting_for_room_ == 0) collector_.room_.set();
+  }
+  WaitsForRoom(const WaitsForRoom&) = delete;
+  WaitsForRoom& operator=(const WaitsForRoom&) = delete;
+
+ private:
+  Collector& collector_;
+};
+
 Collector::Collector(tool::Context& context, spool::AsyncSpool& spool, CollectorSettings settings,
                      std::function<void()> on_stored)
-    : context_(context), spool_(spool), settings_(settings), on_stored_(std::move(on_stored)) {}
+    : context_(context),
+      spool_(spool),
+      settings_(settings),
+      on_stored_(std::move(on_stored)),
+      room_(context.io.get_executor()) {
+  room_.set();
+}
 
 Awaitable<Result<spool::NewEntry>> Collector::make_entry(std::shared_ptr<const Cut> cut) {
   auto work = [cut, cbor = settings_.cbor, now_s = context_.clock.unix_ms() / 1000, random = &context_.random] {
@@ -146,6 +169,8 @@ Awaitable<Result<Stored>> Collector::store(Cut cut, bool wait_for_room) {
   }
   const auto kept = std::make_shared<spool::NewEntry>(*std::move(entry));
   bool told = false;
+  // Held over the tries too, so that full() does not flicker.
+  std::optional<WaitsForRoom> waits_here;
   while (true) {
     auto attempt = co_await try_put(kept);
     if (!attempt) {
@@ -187,9 +212,8 @@ Awaitable<Result<Stored>> Collector::store(Cut cut, bool wait_for_room) {
                      "--spool-limit", "Deliver what waits (tml-daemon spool flush), or raise the limit.");
     }
     if (stopping_) break;
-    ++waiting_for_room_;
+    if (!waits_here) waits_here.emplace(*this);
     co_await wait_a_moment();
-    --waiting_for_room_;
     if (stopping_) break;
   }
   ++counters_.dropped_newest;

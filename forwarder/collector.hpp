@@ -78,6 +78,8 @@ class Collector {
   [[nodiscard]] Awaitable<Result<Stored>> store(Cut cut, bool wait_for_room);
   /// Under `block`: someone waits for room, so that no new window should begin.
   [[nodiscard]] bool full() const { return waiting_for_room_ > 0; }
+  /// Until full() is false.
+  [[nodiscard]] Awaitable<void> room() { return room_.wait(); }
   /// Ends waits for room.
   void stop();
   /// Whose samples went through here.
@@ -87,6 +89,7 @@ class Collector {
 
  private:
   struct Attempt;
+  class WaitsForRoom;
   [[nodiscard]] Awaitable<Result<spool::NewEntry>> make_entry(std::shared_ptr<const Cut> cut);
   [[nodiscard]] Awaitable<Result<Attempt>> try_put(std::shared_ptr<spool::NewEntry> entry);
   void tell_full(const spool::NewEntry& entry, const Attempt& attempt);
@@ -101,6 +104,7 @@ class Collector {
   std::set<std::string> devices_;                // Of this run: only their samples make room.
   CollectorCounters counters_;
   unsigned waiting_for_room_ = 0;
+  Event room_;  // Set: nobody waits for room.
   bool stopping_ = false;
 };
 

@@ -4,9 +4,11 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 
 #include "common/cli/flags.hpp"
 #include "common/cli/reporter.hpp"
+#include "common/stream/trigger.hpp"
 #include "common/stream/window.hpp"
 #include "forwarder/metrics.hpp"
 
@@ -153,6 +155,9 @@ Result<void> read_input(Options& options, const Raw& raw) {
     return fail(Errc::usage, "a log holds one input", "--record", "Name one port.");
   if (several && !options.device_id.empty())
     return fail(Errc::usage, "several boards cannot have one device id", "--device-id", "Name one port.");
+  std::error_code missing;
+  if (replay && std::filesystem::equivalent(options.replay_file, options.record_file, missing))
+    return fail(Errc::usage, "the log that is read would be overwritten", "--record", "Name another file.");
   if (!raw.axes.empty()) options.axes = split_names(raw.axes);
   return check_axes(options.axes);
 }
@@ -179,6 +184,14 @@ Result<void> read_samples(Options& options, const Raw& raw, bool repeat_given) {
     return fail(Errc::usage, "the overlap must be shorter than the sample", "--overlap-ms");
   if (!options.trigger.empty() && options.before_ms >= options.length_ms)
     return fail(Errc::usage, "the time before the trigger must be shorter than the sample", "--before-ms");
+  if (!options.trigger.empty() && !options.axes.empty()) {
+    auto trigger = stream::Trigger::compile(options.trigger, options.axes);
+    if (!trigger) {
+      Error error = trigger.error();
+      error.where = "--trigger, " + error.where;
+      return pass(std::move(error));
+    }
+  }
   if (raw.continuous && (repeat_given || options.rest_ms != 0))
     return fail(Errc::usage, "--continuous takes no --repeat and no --rest-ms",
                 repeat_given ? "--repeat" : "--rest-ms");

@@ -11,7 +11,7 @@
 
 #include <algorithm>
 #include <atomic>
-#include <boost/asio/post.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 #include <condition_variable>
@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "common/base/file.hpp"
+#include "forwarder/inheriting_mutex.hpp"
 
 namespace tml::forwarder {
 namespace {
@@ -49,7 +50,7 @@ struct Reader::Line {
   bool paused = false;                         // Loop.
   Batch taken;                                 // Loop.
 
-  std::mutex mutex;
+  InheritingMutex mutex;
   Batch filling;           // Both, under the mutex.
   std::optional<int> end;  // Both, under the mutex.
   bool full = false;       // Both, under the mutex: the thread does not poll it until it was fetched.
@@ -58,7 +59,7 @@ struct Reader::Line {
 
 struct Reader::State : std::enable_shared_from_this<Reader::State> {
   State(const boost::asio::any_io_executor& the_executor, Clock& the_clock)
-      : executor(the_executor), clock(the_clock), timer(the_executor) {}
+      : executor(the_executor), clock(the_clock), timer(the_executor), news(the_executor) {}
 
   void run();
   void read(Line& line, std::size_t& most);
@@ -67,9 +68,13 @@ struct Reader::State : std::enable_shared_from_this<Reader::State> {
     // A full counter wakes as well.
     [[maybe_unused]] const auto written = ::write(bell.get(), &one, sizeof one);
   }
+  [[nodiscard]] Result<void> make_bells();
   void ring();
+  void listen();
+  void fetch_soon();
   void fetch();
-  void fetch_from(Line& line);
+  /// True when the thread had stopped reading it for want of room.
+  bool fetch_from(Line& line);
 
   boost::asio::any_io_executor executor;
   Clock& clock;
@@ -78,12 +83,13 @@ struct Reader::State : std::enable_shared_from_this<Reader::State> {
 
   // Loop.
   boost::asio::steady_timer timer;
+  boost::asio::posix::stream_descriptor news;  // An eventfd that the thread writes to.
   std::chrono::steady_clock::time_point last_fetch;
   bool gone = false;
 
   std::atomic<bool> rung{false};
 
-  std::mutex mutex;  // Of the list; the thread holds it but for poll() and its rest.
+  InheritingMutex mutex;  // Of the list; the thread holds it but for poll() and its rest.
   std::condition_variable_any changed;
   std::vector<std::shared_ptr<Line>> lines;
   std::uint64_t version = 0;  // Of the list.
@@ -92,15 +98,43 @@ struct Reader::State : std::enable_shared_from_this<Reader::State> {
   std::string priority;
 };
 
+Result<void> Reader::State::make_bells() {
+  bell = UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  UniqueFd back(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!bell.valid() || !back.valid()) return fail_errno(errno, "cannot wake the reading thread");
+  boost::system::error_code error;
+  news.assign(back.get(), error);
+  if (error) return fail_errno(error.value(), "cannot watch the reading thread");
+  static_cast<void>(back.release());
+  listen();
+  return {};
+}
+
+/// By a descriptor and not by asio::post(), which would take the loop's locks and the heap's: an ordinary thread that
+/// holds them may be off the processor for longer than a line's buffer lasts.
 void Reader::State::ring() {
   if (rung.exchange(true)) return;
-  boost::asio::post(executor, [self = shared_from_this()] {
-    const auto since = std::chrono::steady_clock::now() - self->last_fetch;
-    if (since >= kFetchEvery) return self->fetch();
-    self->timer.expires_after(kFetchEvery - since);
-    self->timer.async_wait([self](const boost::system::error_code& error) {
-      if (!error) self->fetch();
-    });
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = ::write(news.native_handle(), &one, sizeof one);
+}
+
+void Reader::State::listen() {
+  news.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                  [self = shared_from_this()](const boost::system::error_code& error) {
+                    if (error || self->gone) return;
+                    std::uint64_t count = 0;
+                    [[maybe_unused]] const auto taken = ::read(self->news.native_handle(), &count, sizeof count);
+                    self->fetch_soon();
+                    self->listen();
+                  });
+}
+
+void Reader::State::fetch_soon() {
+  const auto since = std::chrono::steady_clock::now() - last_fetch;
+  if (since >= kFetchEvery) return fetch();
+  timer.expires_after(kFetchEvery - since);
+  timer.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
+    if (!error) self->fetch();
   });
 }
 
@@ -116,26 +150,25 @@ void Reader::State::fetch() {
   bool was_full = false;
   for (const auto& line : all) {
     if (line->closed || line->paused) continue;
-    {
-      const std::lock_guard lock(line->mutex);
-      was_full = was_full || line->full;
-    }
-    fetch_from(*line);
+    if (fetch_from(*line)) was_full = true;
   }
   if (was_full) wake();
 }
 
-void Reader::State::fetch_from(Line& line) {
+bool Reader::State::fetch_from(Line& line) {
   std::optional<int> end;
+  bool was_full = false;
   {
     const std::lock_guard lock(line.mutex);
     std::swap(line.taken, line.filling);
-    line.full = false;
+    // Under the lock that clears it: the thread must be told of each one that it saw set.
+    was_full = std::exchange(line.full, false);
     end = std::exchange(line.end, std::nullopt);
   }
   if (!line.taken.empty()) line.on_batch(line.taken);
   line.taken.clear();
   if (end && !line.closed) line.on_end(*end);
+  return was_full;
 }
 
 void Reader::State::read(Line& line, std::size_t& most) {
@@ -151,10 +184,11 @@ void Reader::State::read(Line& line, std::size_t& most) {
   } else {
     const auto bytes = std::span(buffer).first(static_cast<std::size_t>(got));
     most = std::max(most, bytes.size());
-    if (line.filling.bytes.size() + bytes.size() <= line.options.max_bytes || line.filling.bytes.empty()) {
+    const bool room = line.filling.bytes.size() + bytes.size() <= line.options.max_bytes || line.filling.bytes.empty();
+    if (room && line.filling.lost_bytes == 0) {
       line.filling.append(bytes, arrival);
     } else {
-      // Reached only where the loop stood still for seconds.
+      // Reached only where the loop stood still for seconds. All that follows goes too, so that the hole is at the end.
       line.filling.lost_bytes += bytes.size();
     }
     if (!line.options.lossy) line.full = line.filling.bytes.size() + kReadBytes > line.options.max_bytes;
@@ -251,13 +285,16 @@ Reader::~Reader() {
     state_->wake();
     state_->thread.join();
   }
+  boost::system::error_code ignored;
+  state_->news.close(ignored);
 }
 
 Result<std::unique_ptr<Tap>> Reader::tap(int fd, TapOptions options, std::function<void(const Batch&)> on_batch,
                                          std::function<void(int)> on_end) {
   if (!state_->thread.joinable()) {
-    state_->bell = UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (!state_->bell.valid()) return fail_errno(errno, "cannot wake the reading thread");
+    if (!state_->news.is_open()) {
+      if (auto made = state_->make_bells(); !made) return pass(made.error());
+    }
     try {
       state_->thread = std::thread([state = state_.get()] { state->run(); });
     } catch (const std::system_error& error) {

@@ -44,6 +44,8 @@ void Recorder::add(const Batch& batch) {
 }
 
 void Recorder::interruption() {
+  // Nothing came yet: no log to interrupt, and a record before its head would spoil it.
+  if (!begun_) return;
   std::string out;
   writer_.add(LogKind::interruption, last_, {}, out);
   write(std::move(out));

@@ -30,6 +30,7 @@ class Recorder {
   void begin(std::string_view information, stream::Time now);
   [[nodiscard]] bool begun() const { return begun_; }
   void add(const Batch& batch);
+  /// Nothing before begin().
   void interruption();
 
   /// Writes what waits and flushes the file to the disk; blocking. The first error of the whole recording.

@@ -235,6 +235,8 @@ void RemoteSession::on_down(const Error& error, Millis retry_in) {
 }
 
 Awaitable<void> RemoteSession::announce() {
+  // It begins in a later turn of the loop: the board may have been given up meanwhile.
+  if (!facts_) co_return;
   const std::string device = facts_->device;
   const std::string called = facts_->device_name;
   const tool::ProjectFacts facts = port_.project(device);

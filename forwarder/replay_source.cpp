@@ -139,7 +139,10 @@ Awaitable<Result<void>> ReplaySource::run(SourceSink& sink) {
       if (waits && !batch_.empty()) {
         const double ahead =
             stream::seconds_between(*first_, now.at) / speed_ - stream::seconds_between(began_, world_.clock.steady());
-        if (ahead * 1000 >= static_cast<double>(kShortest.count())) flush(sink);
+        if (ahead * 1000 >= static_cast<double>(kShortest.count())) {
+          flush(sink);
+          co_await room_.wait();
+        }
       }
       co_await wait_until(now.at);
       if (stopped_) break;

@@ -79,6 +79,7 @@ Result<void> Sampler::make_cutter(const StreamFacts& facts) {
   auto cutter = stream::WindowCutter::create(std::move(cut));
   if (!cutter) return pass(cutter.error());
   cutter_ = *std::move(cutter);
+  cutter_dropped_ = 0;
   return {};
 }
 
@@ -121,6 +122,9 @@ void Sampler::take_reading(const stream::Reading& reading) {
 }
 
 void Sampler::set_blocked(bool blocked) {
+  // With several inputs it may be another sampler's sample that waits for room: store_all() watches for its end.
+  if (blocked && !held_back_) news_.set();
+  held_back_ = blocked;
   // An input that can wait loses nothing: what is at hand is still cut, then it pauses.
   if (station_->hold(blocked)) return;
   if (std::exchange(blocked_, blocked) == blocked) return;
@@ -160,6 +164,9 @@ void Sampler::fetch() {
     ++counters_.windows;
     news_.set();
   }
+  const std::uint64_t dropped = cutter_->dropped() - std::exchange(cutter_dropped_, cutter_->dropped());
+  counters_.dropped += dropped;
+  if (dropped != 0) station_->edit_status().windows_dropped += dropped;
 }
 
 void Sampler::break_off(const char* why) {
@@ -286,6 +293,11 @@ Awaitable<void> Sampler::store_all() {
       if (backlog_.size() <= settings_.max_backlog / 2 && !collector_.full()) set_blocked(false);
     }
     if (ended_ || stopping_ || complete()) co_return;
+    if (held_back_) {
+      co_await collector_.room();
+      if (backlog_.size() <= settings_.max_backlog / 2 && !collector_.full()) set_blocked(false);
+      continue;
+    }
     news_.clear();
     co_await news_.wait();
   }

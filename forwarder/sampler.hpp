@@ -123,9 +123,11 @@ class Sampler final : private StationObserver {
   Pause pause_;
   std::optional<Error> failure_;
   stream::Time shown_{0};
-  std::uint64_t empty_before_ = 0;  // Empty windows of cutters that are gone.
-  bool blocked_ = false;
-  bool begun_ = false;  // It was ready once.
+  std::uint64_t empty_before_ = 0;    // Empty windows of cutters that are gone.
+  std::uint64_t cutter_dropped_ = 0;  // Of cutter_'s dropped(), what is counted already.
+  bool blocked_ = false;              // Readings are thrown away, ...
+  bool held_back_ = false;            // ... or the input is asked to wait.
+  bool begun_ = false;                // It was ready once.
   bool ended_ = false;
   bool stopping_ = false;
 };

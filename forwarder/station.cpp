@@ -2,6 +2,7 @@
 #include "forwarder/station.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "common/base/log.hpp"
 #include "common/base/spawn.hpp"
@@ -117,7 +118,11 @@ void Station::on_open(const SourceFacts& facts) {
   opened_at_ = clock_.steady();
   Result<std::string> device = facts.identity.path;
   if (settings_.identify) device = settings_.identify(facts);
-  if (!device) return fail_with(device.error());
+  if (!device) {
+    // Released at the end of the stretch: what this station had before may be another's by now.
+    device_.clear();
+    return fail_with(device.error());
+  }
   device_ = *device;
   status_.device = device_;
   begin_stretch();
@@ -230,7 +235,10 @@ void Station::on_batch(const Batch& batch) {
   if (batch.lost_bytes != 0)
     log_warning(settings_.name + ": " + std::to_string(batch.lost_bytes) +
                 " bytes were lost, this process stood still");
-  if (on_raw) on_raw(&batch);
+  if (on_raw) {
+    on_raw(&batch);
+    if (batch.lost_bytes != 0) on_raw(nullptr);
+  }
   feed(batch);
 }
 
@@ -243,6 +251,12 @@ void Station::feed(const Batch& batch) {
     pipeline_->push(bytes, arrival, [this](const stream::StreamEvent& event) { on_event(event); });
   });
   if (generation_ != generation || failure_) return;
+  if (batch.lost_bytes != 0) {
+    // The halves of two lines on both sides of a hole can read as one good line; with a stray byte between they do not.
+    constexpr std::array kStray{std::byte{0}};
+    pipeline_->push(kStray, last_arrival_, [this](const stream::StreamEvent& event) { on_event(event); });
+    if (generation_ != generation || failure_) return;
+  }
   refresh_status();
   if (settings_.frequency_hz > 0) {
     auto agrees = pipeline_->clock().check_stated(settings_.frequency_hz);
@@ -338,7 +352,7 @@ bool Station::rate_known() const {
 }
 
 void Station::look_whether_ready() {
-  if (ready_ || axes_ == 0 || !pipeline_ || !rate_known()) return;
+  if (failure_ || ready_ || axes_ == 0 || !pipeline_ || !rate_known()) return;
   if (names_.size() != axes_) {
     const bool hopeless = pipeline_->kind() == stream::StreamKind::text ||
                           stream::seconds_between(first_arrival_, last_arrival_) > kSessionEvery_s;
@@ -377,21 +391,28 @@ Error Station::why_not_ready() const {
   if (failure_) return *failure_;
   if (open_error_) return *open_error_;
   const std::string& where = settings_.name;
-  if (!open_) return {Errc::unplugged, "the input is not open", where, "Is the board plugged in?", {}};
   const std::string rate = source_facts_.has_baud && baud_ != 0 ? " at " + std::to_string(baud_) + " baud" : "";
-  if (stretch_bytes_ == 0) {
-    return {Errc::timeout,
-            "nothing was received from",
-            where,
-            "Is the board sending? It is not asked to; a reset may start it.",
-            {}};
-  }
-  if (garbage_ || (pipeline_ && pipeline_->kind() == stream::StreamKind::unknown)) {
+  if (garbage_ || (open_ && stretch_bytes_ != 0 && pipeline_ && pipeline_->kind() == stream::StreamKind::unknown)) {
     return {Errc::garbage,
             "no readings among " + std::to_string(stretch_bytes_) + " bytes" + rate + " from",
             where,
             settings_.baud == 0 ? "None of the usual line rates fits; give it with --baud-rate."
                                 : "The line rate may be wrong: try --baud-rate auto.",
+            {}};
+  }
+  if (!open_ && status_.state == StationState::ended) {
+    return {Errc::timeout,
+            "the input ended before its axes and rate were known:",
+            where,
+            "A file, or an input of less than 5 s, needs --frequency.",
+            {}};
+  }
+  if (!open_) return {Errc::unplugged, "the input is not open:", where, "Is the board plugged in?", {}};
+  if (stretch_bytes_ == 0) {
+    return {Errc::timeout,
+            "nothing was received from",
+            where,
+            "Is the board sending? It is not asked to; a reset may start it.",
             {}};
   }
   if (axes_ == 0 || !pipeline_) {

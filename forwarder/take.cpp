@@ -125,6 +125,8 @@ Awaitable<Result<Cut>> Take::run(Millis ready_patience, std::function<void(const
     }
     co_await tick_.wait_for(kTick);
     const stream::Time now = station_.clock().steady();
+    // A station that is stopped while its board is away has no stretch whose end it could tell of.
+    if (status.state == StationState::ended) end({Errc::interrupted, "the input was closed", station_.name(), {}, {}});
     if (!cutter_ && now - began > ready_patience) end(station_.why_not_ready());
     if (cutter_ && !window_ && silent(now))
       end({Errc::timeout, "the board fell silent during the sample", station_.name(), "Is it still running?", {}});

@@ -18,13 +18,15 @@ namespace {
 namespace asio = boost::asio;
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 constexpr Millis kConnectTimeout{10'000};
+constexpr std::size_t kMaxOutbox = std::size_t{64} * 1024;
 
 /// Answers to the peer, written one after the other; lives as long as a write is under way.
 struct Outbox : std::enable_shared_from_this<Outbox> {
   explicit Outbox(asio::ip::tcp::socket the_socket) : socket(std::move(the_socket)) {}
 
   void send(std::string bytes) {
-    if (bytes.empty()) return;
+    // A peer that asks without end and reads no answer gets none.
+    if (bytes.empty() || waiting.size() > kMaxOutbox) return;
     waiting += bytes;
     if (busy) return;
     busy = true;

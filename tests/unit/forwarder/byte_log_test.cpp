@@ -35,6 +35,23 @@ TEST(ByteLog, TheDocumentedBytes) {
   EXPECT_EQ(small_log(), expected);
 }
 
+TEST(ByteLog, ARecordingOfABoardThatSaidNothingBeforeItWasUnplugged) {
+  const test::TempDir folder;
+  const std::string path = (folder / "log").string();
+  auto recorder = Recorder::create(path);
+  ASSERT_TRUE(recorder);
+  (*recorder)->interruption();
+  (*recorder)->begin(R"({"device":"d"})", 1s);
+  ASSERT_TRUE((*recorder)->close());
+  auto log = read_file(path, 1000);
+  ASSERT_TRUE(log);
+  ByteLogReader reader;
+  reader.push(*log);
+  auto record = reader.next();
+  ASSERT_TRUE(record && *record) << record.error().message();
+  EXPECT_EQ((*record)->kind, 'i');
+}
+
 TEST(ByteLog, NoLogAtAll) {
   ByteLogReader reader;
   reader.push("1,2,3\n4,5,6\n");

@@ -58,6 +58,18 @@ class FakeSource final : public Source {
     sink_->on_batch(batch);
   }
 
+  /// The beginning of a line, a hole, and the end of another line.
+  void torn_lines() {
+    Batch batch;
+    batch.append(std::as_bytes(std::span(std::string_view("12"))), at_);
+    batch.lost_bytes = 100;
+    sink_->on_batch(batch);
+    batch.clear();
+    at_ += stream::from_seconds(0.01);
+    batch.append(std::as_bytes(std::span(std::string_view("345,1.5,2.5\n"))), at_);
+    sink_->on_batch(batch);
+  }
+
  private:
   std::string name_ = "fake";
   Event news_;

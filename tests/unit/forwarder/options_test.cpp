@@ -65,6 +65,8 @@ TEST(ForwarderOptions, Inputs) {
   EXPECT_TRUE(refused({"--fast"}));
   EXPECT_TRUE(refused({"--port", "a", "--all"}));
   EXPECT_TRUE(refused({"--port", "a", "--replay", "f"}));
+  // Any regular file: the log that is read must not be emptied by the one that is written.
+  EXPECT_TRUE(refused({"--replay", "/proc/self/exe", "--record", "/proc/self/exe"}));
   EXPECT_TRUE(refused({"--port", "a", "--port", "a"}));
   EXPECT_TRUE(refused({"--port", "a", "--port", "b", "--record", "f"}));
   EXPECT_TRUE(refused({"--port", "a", "--port", "b", "--device-id", "x"}));

@@ -51,9 +51,7 @@ class SamplerTest : public ::testing::Test {
     settings.label = "walk";
     settings.show_progress = false;
     sampler = std::make_unique<Sampler>(context, station, *collector, std::move(settings));
-    auto run = [](Sampler& all, std::optional<Result<void>>& ended) -> Awaitable<void> {
-      ended = co_await all.run();
-    };
+    auto run = [](Sampler& all, std::optional<Result<void>>& ended) -> Awaitable<void> { ended = co_await all.run(); };
     spawn_logged(io.get_executor(), run(*sampler, result), "sampler");
     io.poll();
   }
@@ -296,6 +294,68 @@ TEST_F(SamplerTest, BlockCountsWhatItDoesNotCaptureAndGoesOn) {
   ASSERT_TRUE(*result) << result->error().message();
   EXPECT_EQ(sampler->counters().stored, 20U);
   EXPECT_EQ(sampler->counters().dropped, 0U);
+}
+
+TEST_F(SamplerTest, RoomInTheSpoolEndsTheBlockOfEveryInput) {
+  make_collector({false, 3000, WhenFull::block});
+  start();
+  launch(labelled(500, 4));
+  auto fake = std::make_unique<FakeSource>(io.get_executor());
+  FakeSource* const other_source = fake.get();
+  StationSettings settings;
+  settings.name = "other";
+  settings.frequency_hz = 100;
+  settings.axes = {"count", "b", "c"};
+  const auto other = std::make_shared<Station>(io.get_executor(), context.clock, std::move(fake), std::move(settings));
+  bool other_over = false;
+  auto serve = [](std::shared_ptr<Station> all, bool& over) -> Awaitable<void> {
+    static_cast<void>(co_await all->run());
+    over = true;
+  };
+  spawn_logged(io.get_executor(), serve(other, other_over), "other");
+  io.poll();
+  SamplerSettings two = labelled(500, 1);
+  two.label = "run";
+  two.show_progress = false;
+  Sampler other_sampler(context, other, *collector, std::move(two));
+  std::optional<Result<void>> other_result;
+  auto run = [](Sampler& all, std::optional<Result<void>>& ended) -> Awaitable<void> { ended = co_await all.run(); };
+  spawn_logged(io.get_executor(), run(other_sampler, other_result), "other sampler");
+  io.poll();
+  // The first input's sample waits; the second has none that could wait, and must be told of the room all the same.
+  source->lines(250, 3, 100);
+  while (!collector->full()) io.run_one();
+  other_source->lines(250, 3, 100);
+  EXPECT_GT(other_sampler.counters().not_captured, 0U);
+  for (int i = 0; i < 100 && (!result || !other_result); ++i) {
+    for (const auto& entry : entries()) {
+      auto gone = [envelope = entry.envelope](spool::Spool& store) { return store.mark_delivered(envelope); };
+      ASSERT_TRUE(test::run_on(io, spool->run(std::move(gone))));
+    }
+    while (collector->full()) io.run_one();
+    if (!result) source->lines(60, 3, 100);
+    if (!other_result) other_source->lines(60, 3, 100);
+    for (int turn = 0; turn < 20; ++turn) io.poll();
+  }
+  EXPECT_TRUE(other_result.has_value());
+  EXPECT_EQ(other_sampler.counters().stored, 1U);
+  other_sampler.stop();
+  collector->stop();
+  while (!other_result) io.run_one();
+  other->stop();
+  while (!other_over) io.run_one();
+}
+
+TEST_F(SamplerTest, BytesThatWereLostJoinNoLines) {
+  start();
+  launch(labelled(4000, 1));
+  source->lines(300, 3, 100);
+  source->torn_lines();
+  source->lines(300, 3, 100);
+  finish();
+  ASSERT_TRUE(*result) << result->error().message();
+  EXPECT_EQ(station->status().bad_lines, 1U);
+  for (const int count : counts(entries().front())) EXPECT_LT(count, 600);
 }
 
 TEST_F(SamplerTest, TakeWaitsForReadingsFromNowOn) {
