@@ -88,6 +88,13 @@ class AtSession {
   [[nodiscard]] Awaitable<Result<void>> unlink_file(std::string file);
   [[nodiscard]] Awaitable<Result<std::vector<std::string>>> list_files();
 
+  /// AT+RUNIMPULSESTATIC: sends one window (readings x axes, in the order of the board's axes) and gets its result. Each
+  /// block is acknowledged by the board, 5 s at most; the result may take 60 s. Errc::refused when the board cannot
+  /// classify; a window of another size than the board's is no error: StaticReply::expected. Errc::garbage when the
+  /// board counted other values than were sent.
+  [[nodiscard]] Awaitable<Result<StaticReply>> classify(std::vector<float> values, bool debug,
+                                                        ReadProgressFn on_progress = {});
+
   /// AT+SNAPSHOT, 70 s or twice what the line needs; by wire reference 1.8 at the transfer rate, and there at most 15 s
   /// without a byte. A picture that came damaged (no base64, another length, an OK lost at the transfer rate:
   /// Errc::garbage) is taken again up to `retype_limit` times. Errc::usage for a size of 0, Errc::limit for one beyond

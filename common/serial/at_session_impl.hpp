@@ -54,6 +54,8 @@ class AtSession::Impl {
   [[nodiscard]] Awaitable<Result<void>> stream_lines(const AtCommand& command, const LineFn& on_line,
                                                      Timeouts timeouts);
   [[nodiscard]] Awaitable<Result<void>> read_out(ReadProgress& progress, const ReadProgressFn& on_progress);
+  [[nodiscard]] Awaitable<Result<StaticReply>> classify(std::span<const float> values, bool debug,
+                                                        const ReadProgressFn& on_progress);
   [[nodiscard]] Awaitable<Result<SnapshotImage>> snapshot(SnapshotSize size);
   [[nodiscard]] Awaitable<Result<void>> snapshot_stream(SnapshotSize size, const SnapshotFn& on_frame,
                                                         SnapshotStreamStats& stats);
@@ -76,7 +78,11 @@ class AtSession::Impl {
 
  private:
   struct Transfer;
-  struct FrameLine;
+  /// What has come of the line that is being received.
+  struct FrameLine {
+    std::string text;
+    bool overlong = false;
+  };
   [[nodiscard]] wire::TransferPlan plan(wire::TransferKind kind, bool may_be_fast) const;
   /// After the OK that announces the other rate: takes its line end, then changes the host's.
   [[nodiscard]] Awaitable<Result<void>> to_fast_rate();
@@ -88,7 +94,11 @@ class AtSession::Impl {
                                                       bool switched);
   /// After `b`: to the prompt at the base rate.
   [[nodiscard]] Awaitable<Result<void>> end_stream(FrameLine& line, bool switched, std::size_t limit);
+  /// Takes input up to the end of the next line into `line`. True: the line is complete (without its end). A prompt
+  /// counts as a line of its own, "> ".
   [[nodiscard]] bool take_line(FrameLine& line, std::size_t limit);
+  /// The next line that is not blank, or "> "; Errc::timeout at the deadline.
+  [[nodiscard]] Awaitable<Result<std::string>> next_line(std::chrono::nanoseconds deadline);
   [[nodiscard]] Awaitable<Result<AtReply>> run_once(const AtCommand& command, Timeouts timeouts,
                                                     const MarkerFn& on_marker);
   [[nodiscard]] Awaitable<Result<void>> transfer(Transfer& transfer);

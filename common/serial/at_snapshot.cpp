@@ -143,14 +143,6 @@ Awaitable<Result<SnapshotImage>> AtSession::Impl::snapshot(SnapshotSize size) {
   }
 }
 
-/// What has come of the line that is being received.
-struct AtSession::Impl::FrameLine {
-  std::string text;
-  bool overlong = false;
-};
-
-/// Takes input up to the end of the next line into `line`. True: the line is complete (without its end). A prompt
-/// counts as a line of its own, "> ".
 bool AtSession::Impl::take_line(FrameLine& line, std::size_t limit) {
   while (!line_.input().empty()) {
     const std::string_view input = line_.input();

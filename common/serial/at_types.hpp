@@ -221,6 +221,13 @@ struct SnapshotStreamStats {
   std::uint64_t damaged = 0;  ///< Of them no picture: spoilt on the line, and left out.
 };
 
+/// What a board answered to a window that was sent to it (wire reference 1.13).
+struct StaticReply {
+  std::vector<std::string> lines;  ///< Between the transfer and END OUTPUT, for InferenceText.
+  int code = 0;                    ///< RESULT; 0 = classified.
+  std::uint32_t expected = 0;      ///< The board refused the size and named this one; 0: it did not refuse.
+};
+
 struct AtStats {
   std::uint64_t commands = 0;
   std::uint64_t retyped = 0;      ///< Commands whose echo was wrong at first.

@@ -160,8 +160,11 @@ class FakeBoard final : public ByteStream {
   std::optional<Nanos> unplug_at;
   std::function<std::optional<std::string>(const std::string&)> answer;  // overrides the built-in commands
   std::function<std::string(std::string)> mangle_payload;                // damages a read-out's characters
-  unsigned lost_first_oks = 0;  // so many of the next OK before and behind a payload
-  unsigned lost_last_oks = 0;   // at the faster rate arrive damaged
+  unsigned lost_first_oks = 0;     // so many of the next OK before and behind a payload
+  unsigned lost_last_oks = 0;      // at the faster rate arrive damaged
+  std::string window_result;       // of AT+RUNIMPULSESTATIC; empty: the board does not know the command
+  std::string window;              // base64 that came with it
+  unsigned long window_count = 0;  // floats that the board says it got; 0: as many as were announced
   ManualClock clock_;
 
  private:
@@ -194,6 +197,10 @@ class FakeBoard final : public ByteStream {
         say("\r\n", 100ms);
       }
       say("> ");
+      return;
+    }
+    if (window_left_ > 0) {
+      take_window(c, at);
       return;
     }
     if (config.fifo > 0) {
@@ -284,7 +291,25 @@ class FakeBoard final : public ByteStream {
     streaming_ = true;
   }
 
+  /// Wire reference 1.13: blocks of base64, each acknowledged with the floats so far.
+  void take_window(char c, Nanos at) {
+    board_time_ = std::max(board_time_, at);
+    window += c;
+    const bool whole = --window_left_ == 0;
+    if (window.size() % kWindowBlock != 0 && !whole) return;
+    say("OK " + std::to_string(window.size() * 3 / 4 / 4) + " \r\n", config.answer_delay);
+    if (whole) say("TRANSFER COMPLETED " + std::to_string(window_count) + "\r\n" + window_result + "END OUTPUT\r\n> ");
+  }
+
   void respond(const std::string& line) {
+    if (line.starts_with("AT+RUNIMPULSESTATIC=") && !window_result.empty()) {
+      const unsigned long count = std::strtoul(line.c_str() + line.find(',') + 1, nullptr, 10);
+      window.clear();
+      if (window_count == 0) window_count = count;
+      window_left_ = (count * 4 + 2) / 3 * 4;
+      say("OK CHUNK=" + std::to_string(kWindowBlock) + "\r\n", config.answer_delay);
+      return;
+    }
     if (answer) {
       if (const auto text = answer(line)) {
         say(*text, config.answer_delay);
@@ -344,7 +369,10 @@ class FakeBoard final : public ByteStream {
     }
   }
 
+  static constexpr std::size_t kWindowBlock = 32;
+
   std::string name_ = "fake";
+  std::size_t window_left_ = 0;
   std::mt19937 random_;
   std::deque<Timed> to_host_;
   std::deque<Nanos> taking_;
