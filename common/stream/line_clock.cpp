@@ -26,7 +26,8 @@ constexpr double kSearchShare = 0.2;      // Around the median interval.
 constexpr double kBridgeTimer_s = 0.016;  // FTDI's latency timer as it comes; others are set by hand, to less.
 constexpr double kBridgeStrip_s = 0.018;  // With what the host adds.
 constexpr double kNearPeriod = 0.1;
-constexpr double kOnGrid = 0.5;  // Of a perfect coherence.
+constexpr double kOnGrid = 0.5;         // Of a perfect coherence.
+constexpr double kSlowBeat = 1.0 / 40;  // Of a line in one period of the timer: too slow to pass within a window.
 
 double median(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
@@ -35,7 +36,7 @@ double median(std::vector<double> values) {
 }
 
 /// How well arrivals agree with an interval, lost lines or not: they share a phase.
-double coherence(const std::vector<Point>& points, double interval) {
+double coherence(std::span<const Point> points, double interval) {
   double re = 0;
   double im = 0;
   for (const Point& p : points) {
@@ -46,9 +47,16 @@ double coherence(const std::vector<Point>& points, double interval) {
   return re * re + im * im;
 }
 
-bool on_bridge_grid(const std::vector<Point>& points) {
+bool on_bridge_grid(std::span<const Point> points) {
   const auto count = static_cast<double>(points.size());
   return coherence(points, kBridgeTimer_s) > kOnGrid * count * count;
+}
+
+/// Whether lines beat slowly with the bridge's timer: the last one of a burst waits about as long as that of the burst
+/// before. Where the beat wraps, arrivals are late by one interval from one burst to the next, as after a loss.
+bool beats_slowly(std::span<const Point> points, double interval) {
+  const double lines = kBridgeTimer_s / interval;
+  return std::fabs(lines - std::max(1.0, std::round(lines))) < kSlowBeat && on_bridge_grid(points);
 }
 
 /// Whether arrivals need no loss to be explained: a line without one holds them in the strip of a bridge's timer.
@@ -109,7 +117,7 @@ double LineClock::interval() const { return fit_.estimate() ? fit_.estimate()->i
 std::uint64_t LineClock::hidden_bound() const {
   const double step = interval();
   if (resolvable_ || !(step > 0)) return 0;
-  return static_cast<std::uint64_t>(std::ceil(std::max(kStepShare * step, kNoiseTimes * noise_) / step));
+  return wraps_ + static_cast<std::uint64_t>(std::ceil(std::max(kStepShare * step, kNoiseTimes * noise_) / step));
 }
 
 void LineClock::add(Time arrival) {
@@ -342,6 +350,11 @@ void LineClock::look_for_step(Sink sink) {
   if (steps_.size() < 3 || step < least) return;
   if (std::fabs(last - early) > std::max(kFlatShare * step, 2 * noise_)) return;
   const auto missing = static_cast<std::uint64_t>(std::max(1.0, std::round(step / interval_now)));
+  if (missing == 1 && beats_slowly(std::span(recent_).first(end).last(kBefore + kAfter), interval_now)) {
+    if (bursts_ >= wrapped_ + kAfter) ++wraps_;
+    wrapped_ = bursts_;
+    return;
+  }
   std::size_t normal = after;
   while (normal > after - kBefore && late_by(recent_[normal - 1]) > base + step / 2) --normal;
   LineClockEvent event;

@@ -120,6 +120,8 @@ class LineClock {
   std::optional<std::uint64_t> unsure_from_;  // Lines that came in one burst while late, from here on.
   std::deque<double> steps_;                  // How much the least lateness usually moves from one window to the next.
   std::size_t bursts_ = 0;
+  std::uint64_t wraps_ = 0;           // Steps of one line that a beat with the bridge's timer explains.
+  std::size_t wrapped_ = 0;           // The burst at which the last of them was seen.
   std::deque<Reference> references_;  // Estimates of a while ago, against which a change of rate shows.
   double noise_ = 0;
 };

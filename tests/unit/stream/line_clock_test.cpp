@@ -137,6 +137,24 @@ TEST(LineClock, ABusySenderAtAHighRateIsNoLoss) {
   }
 }
 
+TEST(LineClock, ASlowBeatWithTheBridgesTimerIsNoLoss) {
+  for (const double lines : {3.0, 8.0, 23.0, 48.0}) {
+    for (const double off : {-0.02, -0.008, -0.003, -0.001, 0.002}) {
+      ArrivalModel model;
+      model.rate_hz = 62.5 * (lines + off);
+      model.readings = static_cast<std::uint64_t>(40 * model.rate_hz);
+      const Outcome none = run(simulate(model, 1));
+      EXPECT_EQ(none.missing(), 0U) << model.rate_hz;
+      for (std::uint64_t i = 0; i < 10; ++i) model.lost.insert(model.readings / 2 + i);
+      const Outcome some = run(simulate(model, 1));
+      EXPECT_NEAR(static_cast<double>(some.missing()), 10, 1) << model.rate_hz;
+      std::uint64_t bound = some.hidden;
+      for (const Gap& gap : some.gaps) bound += gap.upper_bound;
+      EXPECT_GE(bound, 10U) << model.rate_hz;
+    }
+  }
+}
+
 TEST(LineClock, AnotherRateIsNeitherLossNorStall) {
   struct Case {
     double from, to;

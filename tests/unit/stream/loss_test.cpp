@@ -139,7 +139,7 @@ TEST(Loss, TextAtHighRatesStaysWithinTheBound) {
     ASSERT_TRUE(out.total.consistent());
     const std::uint64_t most = out.total.missing - out.total.unresolved + out.total.unresolved_bound;
     EXPECT_LE(model.lost.size(), most) << seed << " at " << model.rate_hz << " reported " << out.total.missing;
-    EXPECT_LE(out.total.missing, model.lost.size() + 2 + model.lost.size() / 12) << seed << " at " << model.rate_hz;
+    EXPECT_LE(out.total.missing, model.lost.size() + 2) << seed << " at " << model.rate_hz;
     EXPECT_EQ(out.changes, 0U) << seed << " at " << model.rate_hz;
   }
 }
