@@ -9,235 +9,30 @@
 #
 # --port replaces the incumbent's search for ttyACM/ttyUSB, --base-port moves its fixed 4800/4802/4810, --events appends what it did
 # as JSON lines to a file. Questions go to standard output, answers come from standard input.
-import argparse
 import asyncio
-import base64
-import hashlib
 import json
-import os
 import re
-import socket
-import sys
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
-import uuid
-from pathlib import Path
 
-import websockets
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support" / "py"))
-import jpeg  # noqa: E402
-from incumbent_serial import DeviceConfig, Engine, Port, PortGone, SerialError, SnapshotStream, lenient_base64  # noqa: E402
+from incumbent_camera import Camera
+from incumbent_cli import UNRESERVED, Cli, Fatal, main, post
+from incumbent_serial import DeviceConfig, Engine, Port, PortGone, SerialError, lenient_base64
 
 UNSET_ID = "00:00:00:00:00:00"
-UNRESERVED = "-_.!~*'()"  # What encodeURIComponent leaves alone beside letters and digits.
-
-
-class Fatal(Exception):
-    pass
-
-
-class ApiError(Exception):
-    pass
 
 
 def js_number(value):
     return str(int(value)) if float(value) == int(value) else repr(float(value))
 
 
-class Config:
-    """edge-impulse-config.json in the home folder (2.5): written beside and renamed."""
-
-    def __init__(self, home):
-        self.path = Path(home) / "edge-impulse-config.json"
-        self.data = {}
-        if self.path.exists():
-            self.data = json.loads(self.path.read_text())
-
-    def save(self):
-        temporary = self.path.with_name(f"{self.path.name}.{uuid.uuid4().hex[:16]}.lock")
-        temporary.write_text(json.dumps(self.data, indent=4))
-        temporary.rename(self.path)
-
-    def clear(self):
-        self.data = {}
-        self.path.unlink(missing_ok=True)
-
-
-class Api:
-    def __init__(self, base, log):
-        self.base, self.log = base + "/v1", log
-        self.auth = {}
-
-    def _call(self, method, path, body):
-        url = self.base + path
-        headers = {"User-Agent": "EDGE_IMPULSE_CLI", "Content-Type": "application/json", "Accept": "application/json", **self.auth}
-        data = json.dumps(body).encode() if body is not None else None
-        request = urllib.request.Request(url, data=data, headers=headers, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=30) as response:
-                answer = json.loads(response.read())
-        except urllib.error.HTTPError as error:
-            text = error.read().decode(errors="replace")
-            self.log("api", method=method, path=path, status=error.code)
-            try:
-                raise ApiError(json.loads(text)["error"]) from None
-            except (ValueError, KeyError, TypeError):
-                raise ApiError(f'Failed to call "{url}", returned {error.code}: {text}') from None
-        self.log("api", method=method, path=path, status=200)
-        if not answer.get("success"):
-            raise ApiError(answer.get("error", "?"))
-        return answer
-
-    async def get(self, path):
-        return await asyncio.to_thread(self._call, "GET", path, None)
-
-    async def post(self, path, body=None):
-        return await asyncio.to_thread(self._call, "POST", path, {} if body is None else body)
-
-
-class Cli:
-    """What the incumbent's tools have in common: configuration, login, project and keys (2.1 to 2.5)."""
-
+class Daemon(Cli):
     DEVICES = "daemonDevices"
 
     def __init__(self, arguments):
-        self.arguments = arguments
-        self.events = open(arguments.events, "a", buffering=1) if arguments.events else None
-        self.config = Config(arguments.home)
-        host = os.environ.get("EI_HOST") or self.config.data.get("host") or "edgeimpulse.com"
-        if os.environ.get("EI_HOST"):
-            self.config.data.pop("jwtToken", None)
-        if not re.fullmatch(r"\d+\.\d+\.\d+\.\d+", host):
-            raise Fatal("this emulation talks to IPv4 literals only")
-        self.host = host
-        base = arguments.base_port
-        self.api_url, self.mgmt_url = f"http://{host}:{base}", f"ws://{host}:{base + 2}"
-        self.ingestion_url = f"http://{host}:{base + 10}"
-        self.api = Api(self.api_url, self.log)
-        self.port = None
-        self.project = None
-        self.sampling = None
-
-    def device_key(self):
-        """Under which a tool remembers the device's project."""
-        return self.arguments.usb_serial
-
-    def log(self, event, **fields):
-        if self.events:
-            self.events.write(json.dumps({"event": event, "t": time.time(), **fields}) + "\n")
-
-    def say(self, text):
-        print(text, flush=True)
-
-    async def ask(self, question):
-        self.say(f"? {question}")
-        self.log("question", text=question)
-        answer = await asyncio.to_thread(sys.stdin.readline)
-        if not answer:
-            raise Fatal(f"no answer to: {question}")
-        return answer.strip()
-
-    # 2.1 and 2.3: who we are, and for which project.
-    async def log_in(self):
-        data = self.config.data
-        if self.arguments.api_key:
-            for key in ("apiKey", "linuxProjectId", "uploaderProjectId"):
-                data.pop(key, None)
-            if not self.arguments.api_key.startswith("ei_"):
-                raise Fatal("The API key you provided should start with ei_")
-            self.api.auth = {"x-api-key": self.arguments.api_key}
-            data["apiKey"] = self.arguments.api_key
-            try:
-                await self.api.get("/api/projects")
-            except ApiError as error:
-                if "Invalid API key" in str(error):
-                    await self.api.get("/api/organizations")
-                raise Fatal(f"The API key you provided is not valid: {error}") from error
-        else:
-            user = await self.ask(f"What is your user name or e-mail address ({self.host})?")
-            need = await self.api.get(f"/api-user-need-to-set-password/{urllib.parse.quote(user, safe='')}")
-            if need.get("needPassword"):
-                raise Fatal("You need to set a password")
-            password = await self.ask("What is your password?")
-            credentials = {"username": user, "password": password}
-            while True:
-                try:
-                    token = (await self.api.post("/api-login", credentials))["token"]
-                    break
-                except ApiError as error:
-                    if not str(error).startswith("ERR_TOTP_TOKEN IS REQUIRED"):
-                        raise Fatal(str(error)) from error
-                    credentials["totpToken"] = await self.ask("Enter a code from your authenticator app")
-            self.api.auth = {"x-jwt-token": token}
-            data["jwtToken"] = token
-            user = await self.api.get("/api/user")
-            if not any(organization.get("isDeveloperProfile") for organization in user["organizations"]):
-                await self.api.post("/api/user/create-developer-profile")
-        data["host"] = self.host
-        self.config.save()
-        self.say(f"Endpoints:\n    * Websocket: {self.mgmt_url}\n    * API:       {self.api_url}\n    * Ingestion: {self.ingestion_url}")
-
-    async def choose_project(self):
-        data = self.config.data
-        entry = data.setdefault(self.DEVICES, {}).setdefault(self.device_key(), {})
-        candidates = [data.get("uploaderProjectId"), entry.get("projectId")]
-        for candidate in filter(None, candidates):
-            try:
-                await self.api.get(f"/api/{candidate}")
-                self.project = candidate
-                break
-            except ApiError:
-                continue
-        else:
-            projects = (await self.api.get("/api/projects"))["projects"]
-            if not projects:
-                raise Fatal("This user has no projects, create one before continuing")
-            chosen = projects[0]
-            if len(projects) > 1:
-                listing = "\n".join(f"  {p['owner']} / {p['name']}" for p in projects)
-                answer = await self.ask(f"To which project do you want to connect this device?\n{listing}\n")
-                chosen = next((p for p in projects if f"{p['owner']} / {p['name']}" == answer), projects[0])
-            self.project = chosen["id"]
-        info = (await self.api.get(f"/api/{self.project}"))["project"]
-        if info.get("whitelabelId"):
-            await self.api.get(f"/api/whitelabel/{info['whitelabelId']}/domain")
-        entry["projectId"] = self.project
-        self.config.save()
-        self.say(f"Setting up project {info['owner']} / {info['name']}")
-
-    async def project_keys(self):
-        data = self.config.data
-        hmac_key = "0"
-        try:
-            hmac_key = (await self.api.get(f"/api/{self.project}/devkeys/hmac")).get("hmacKey") or "0"
-        except ApiError:
-            pass
-        key = self.arguments.api_key or data.get("apiKeysForProject", {}).get(str(self.project))
-        if key:
-            checking = Api(self.api_url, self.log)
-            checking.auth = {"x-api-key": key}
-            try:
-                await checking.get(f"/api/{self.project}")
-            except ApiError:
-                key = None
-        if not key:
-            body = {"name": f"Edge Impulse CLI ({socket.gethostname()})", "role": "ingestion_deployment", "isDevelopmentKey": False}
-            key = (await self.api.post(f"/api/{self.project}/apikeys", body))["apiKey"]
-            if not key.startswith("ei_"):
-                raise Fatal(f"server made an API key of the wrong form: {key[:3]}...")
-            data.setdefault("apiKeysForProject", {})[str(self.project)] = key
-            self.config.save()
-        return key, hmac_key
-
-
-class Daemon(Cli):
-    def __init__(self, arguments):
         super().__init__(arguments)
         self.engine = self.device = None
-        self.stream, self.frame_at, self.encoding = None, 0.0, False
+        self.camera = Camera(self)
 
     # 1.4: connect.
     async def read_config(self):
@@ -301,179 +96,77 @@ class Daemon(Cli):
                           "sensors": device.sensors + cameras, "supportsSnapshotStreaming": device.snapshot_stream, "version": 4,
                           "mode": "ingestion"}}
 
-    async def name_device(self):
-        device_id = urllib.parse.quote(self.device.id, safe=UNRESERVED)
+    async def greet(self):
         await self.api.post(f"/api/{self.project}/devices/create",
                             {"deviceId": self.device.id, "deviceType": self.device.type, "ifNotExists": True})
-        name = (await self.api.get(f"/api/{self.project}/device/{device_id}"))["device"]["name"]
-        if name == self.device.id and not self.arguments.silent:
-            name = await self.ask("What name do you want to give this device?")
-            await self.api.post(f"/api/{self.project}/devices/{device_id}/rename", {"name": name})
-        self.say(f'Device "{name}" is now connected to project')
-        self.log("device_ready", name=name)
+        await self.name_device(self.device.id)
 
-    async def serve(self):
-        first = True
-        while True:
-            if not first:
-                await asyncio.sleep(1)
-                await self.read_config()
-            first = False
-            if self.port.fd < 0:
-                raise PortGone("port closed")
-            try:
-                async with websockets.connect(self.mgmt_url, ping_interval=self.arguments.ping_s, ping_timeout=6, compression=None,
-                                              max_size=None) as socket_:
-                    await self.serve_connection(socket_)
-            except (OSError, websockets.WebSocketException) as error:
-                self.log("ws_closed", error=str(error))
-
-    async def serve_connection(self, socket_):
-        await socket_.send(json.dumps(self.hello()))
-        # The first frame is the answer to hello, whatever it is.
-        answer = self.parse(await socket_.recv())
-        if not answer.get("hello"):
-            self.say(f"Failed to authenticate, API key not correct? {answer.get('err')}")
-            self.log("hello_refused", err=answer.get("err"))
-            raise Fatal("authentication failed; the incumbent never reconnects")
-        self.log("hello_accepted", server_timestamp=answer.get("serverTimestamp"))
-        await self.name_device()
-        lost = asyncio.ensure_future(self.wait_port(socket_))
-        tasks = set()
-        try:
-            async for frame in socket_:
-                message = self.parse(frame)
-                self.log("ws_message", keys=sorted(message))
-                if "sample" in message:
-                    task = asyncio.ensure_future(self.sample(socket_, message["sample"]))
-                    tasks.add(task)
-                    task.add_done_callback(tasks.discard)
-                elif message.get("startSnapshot"):
-                    await self.start_snapshots(socket_)
-                elif message.get("stopSnapshot"):
-                    await self.stop_snapshots()
-                    await socket_.send(json.dumps({"snapshotStopped": True}))
-                elif message.get("startInferenceStream"):
-                    await socket_.send(json.dumps({"inferenceStreamStarted": False}))
-                elif message.get("stopInferenceStream"):
-                    await socket_.send(json.dumps({"inferenceStreamStopped": False}))
-                elif message.get("impulseRecordRequest"):
-                    await socket_.send(json.dumps({"impulseRecordsResponse": False, "error": "Model monitor not initialized"}))
-        finally:
-            lost.cancel()
-            for task in list(tasks):
-                task.cancel()
+    async def before_connecting(self, again):
+        if again:
+            await self.read_config()
         if self.port.fd < 0:
             raise PortGone("port closed")
 
-    async def wait_port(self, socket_):
-        await asyncio.shield(self.port.gone)
-        await socket_.close()
+    async def serve_connection(self, socket_):
+        await super().serve_connection(socket_)
+        if self.port.fd < 0:
+            raise PortGone("port closed")
 
-    def parse(self, frame):
+    async def refused(self, socket_):
+        raise Fatal("authentication failed; the incumbent never reconnects")
+
+    async def handle(self, socket_, message):
+        if message.get("startSnapshot"):
+            await self.camera.start_stream(socket_)
+        elif message.get("stopSnapshot"):
+            await self.camera.stop_stream()
+            await self.send(socket_, {"snapshotStopped": True})
+        elif message.get("startInferenceStream"):
+            await self.send(socket_, {"inferenceStreamStarted": False})
+        elif message.get("stopInferenceStream"):
+            await self.send(socket_, {"inferenceStreamStopped": False})
+        elif message.get("impulseRecordRequest"):
+            await self.send(socket_, {"impulseRecordsResponse": False, "error": "Model monitor not initialized"})
+
+    @staticmethod
+    def encode(message):
+        return json.dumps(message)
+
+    @staticmethod
+    def decode(frame):
         if isinstance(frame, bytes):
             raise Fatal("binary frame sent to a JSON client (2.6: answer in kind)")
         return json.loads(frame)
 
     async def sample(self, socket_, request):
-        if self.sampling:
-            # The incumbent has no lock: commands of two requests would interleave on the wire. A server must never do this.
-            self.log("overlapping_sample_requests")
-        self.sampling = request
+        self.begin_sample(request)
         failed = []
 
         async def accept():
             await asyncio.sleep(0.001)
             if not failed:
-                await socket_.send(json.dumps({"sample": True}))
+                await self.send(socket_, {"sample": True})
 
         accepting = asyncio.ensure_future(accept())
-        camera = re.fullmatch(r"Camera \((\d+)x(\d+)\)", request.get("sensor") or "")
-        streamed = await self.stop_snapshots()
+        picture = re.fullmatch(r"Camera \((\d+)x(\d+)\)", request.get("sensor") or "")
+        streamed = await self.camera.stop_stream()
         try:
-            if camera:
-                await self.picture(socket_, request, int(camera[1]), int(camera[2]))
+            if picture:
+                await self.camera.take_picture(socket_, request, int(picture[1]), int(picture[2]))
             else:
                 await self.capture(socket_, request)
             await accepting
-            await socket_.send(json.dumps({"sampleFinished": True}))
+            await self.send(socket_, {"sampleFinished": True})
             self.log("sample_finished", label=request["label"])
         except (SerialError, OSError, KeyError, ValueError) as error:
             failed.append(error)
             self.say(f"Failed to sample data {error}")
             self.log("sample_failed", error=str(error))
-            await socket_.send(json.dumps({"sample": False, "error": str(error)}))
+            await self.send(socket_, {"sample": False, "error": str(error)})
         finally:
             self.sampling = None
         if streamed:
-            await self.start_snapshots(socket_)
-
-    # 1.11 and 2.7, step 3: pictures.
-    def to_jpeg(self, data, width, height, quality):
-        if len(data) in (width * height, 3 * width * height):
-            return jpeg.encode(data, width, height, quality)
-        if len(data) < 125 or data[:2] != b"\xff\xd8":
-            raise SerialError("Received snapshot is not a RAW or JPEG image...")
-        return data
-
-    async def start_snapshots(self, socket_):
-        if not self.device.snapshot_stream or not self.device.resolutions:
-            return await socket_.send(json.dumps({"snapshotFailed": True, "error": "Device does not support snapshot streaming"}))
-        if self.sampling:
-            return await socket_.send(json.dumps({"snapshotFailed": True,
-                                                  "error": "Device is sampling, cannot start snapshot stream"}))
-        width, height = min(self.device.resolutions, key=lambda size: size[0] * size[1])
-
-        async def forward(data):
-            try:
-                picture = await asyncio.to_thread(self.to_jpeg, data, width, height, 80)
-                await socket_.send(json.dumps({"snapshotFrame": base64.b64encode(picture).decode(), "fileName": ""}))
-                self.log("snapshot_frame", bytes=len(picture))
-            finally:
-                self.encoding = False
-
-        def on_frame(data):
-            if self.encoding or time.monotonic() - self.frame_at < 0.2:
-                return
-            self.encoding, self.frame_at = True, time.monotonic()
-            asyncio.ensure_future(forward(data))
-
-        self.stream = SnapshotStream(self.engine, width, height, on_frame)
-        await self.stream.start()
-        await socket_.send(json.dumps({"snapshotStarted": True}))
-        self.log("snapshot_started", fast=self.stream.fast)
-
-    async def stop_snapshots(self):
-        """Whether one ran."""
-        stream, self.stream = self.stream, None
-        if stream:
-            await stream.stop()
-            self.log("snapshot_stopped")
-        return stream is not None
-
-    async def picture(self, socket_, request, width, height):
-        await socket_.send(json.dumps({"sampleStarted": True}))
-        await socket_.send(json.dumps({"sampleReading": True, "progressPercentage": -1}))
-        data = await self.engine.snapshot(width, height)
-        await socket_.send(json.dumps({"sampleProcessing": True}))
-        picture = await asyncio.to_thread(self.to_jpeg, data, width, height, 100)
-        await socket_.send(json.dumps({"sampleUploading": True}))
-        category = "training" if "training" in request["path"] else "testing"
-        boundary = f"----compat{uuid.uuid4().hex}"
-        name = f"{request['label']}.jpg"
-        body = (f'--{boundary}\r\nContent-Disposition: form-data; name="data"; filename="{name}"\r\n'
-                "Content-Type: image/jpeg\r\n\r\n").encode() + picture + f"\r\n--{boundary}--\r\n".encode()
-        headers = {"x-api-key": self.device.api_key, "x-label": urllib.parse.quote(request["label"], safe=UNRESERVED),
-                   "x-add-date-id": "1", "x-disallow-duplicates": "1", "x-upload-source": "EDGE_IMPULSE_CLI_UPLOADER",
-                   "x-device-type": "EDGE_IMPULSE_CLI", "Content-Type": f"multipart/form-data; boundary={boundary}"}
-
-        def post():
-            call = urllib.request.Request(f"{self.ingestion_url}/api/{category}/files", data=body, headers=headers, method="POST")
-            with urllib.request.urlopen(call, timeout=60) as response:
-                return response.status, response.read().decode(errors="replace")
-
-        status, answer = await asyncio.to_thread(post)
-        self.log("picture_uploaded", status=status, body=answer, raw_bytes=len(data), sha256=hashlib.sha256(picture).hexdigest())
+            await self.camera.start_stream(socket_)
 
     async def capture(self, socket_, request):
         engine = self.engine
@@ -491,7 +184,7 @@ class Daemon(Cli):
                 event = markers.pop(text)
                 self.log("marker", text=text)
                 if event:
-                    asyncio.ensure_future(socket_.send(json.dumps({event: True})))
+                    asyncio.ensure_future(self.send(socket_, {event: True}))
 
         sensor = request.get("sensor") or self.device.sensors[0]["name"]
         answer = await engine.execute(f"AT+SAMPLESTART={sensor}", budget, listen)
@@ -509,10 +202,10 @@ class Daemon(Cli):
             span = re.search(r"from=(\d+).*to=(\d+)", answer)
             start, end = int(span[1]), int(span[2])
             command = f"AT+READBUFFER={start},{end}"
-            await socket_.send(json.dumps({"sampleReading": True, "progressPercentage": 0}))
+            await self.send(socket_, {"sampleReading": True, "progressPercentage": 0})
         else:
             command = f"AT+READFILE={file_name}"
-            await socket_.send(json.dumps({"sampleReading": True, "progressPercentage": -1}))
+            await self.send(socket_, {"sampleReading": True, "progressPercentage": -1})
         started = time.monotonic()
         text = await engine.transfer(command, budget)
         if "Used buffer" not in answer and engine.at_version < (1, 2, 0):
@@ -532,17 +225,7 @@ class Daemon(Cli):
         else:
             headers["Content-Type"] = "application/cbor"
 
-        def post():
-            call = urllib.request.Request(self.ingestion_url + request["path"], data=payload, headers=headers, method="POST")
-            try:
-                with urllib.request.urlopen(call, timeout=60) as response:
-                    return response.status, response.read().decode(errors="replace")
-            except urllib.error.HTTPError as error:
-                return error.code, error.read().decode(errors="replace")
-            except urllib.error.URLError as error:
-                return 0, str(error)
-
-        status, body = await asyncio.to_thread(post)
+        status, body = await asyncio.to_thread(post, self.ingestion_url + request["path"], payload, headers)
         self.log("uploaded", status=status, body=body, bytes=len(payload), file_name=base_name, binary=binary)
         if status != 200:
             # Reported and forgotten: sampleFinished goes out regardless (2.7).
@@ -553,10 +236,7 @@ class Daemon(Cli):
                 self.say(f"Failed to unlink file: {answer}")
                 self.log("unlink_failed", answer=answer)
 
-    async def run(self):
-        if self.arguments.clean:
-            self.config.clear()
-        await self.log_in()
+    async def work(self):
         while True:
             await self.connect()
             await self.choose_project()
@@ -579,34 +259,5 @@ class Daemon(Cli):
                 await asyncio.sleep(5)
 
 
-def main():
-    parser = argparse.ArgumentParser(allow_abbrev=False)
-    parser.add_argument("--port", required=True)
-    parser.add_argument("--home", required=True)
-    parser.add_argument("--events")
-    parser.add_argument("--base-port", type=int, default=4800)
-    parser.add_argument("--usb-serial", default="")
-    parser.add_argument("--api-key")
-    parser.add_argument("--baud-rate", type=int, default=115200)
-    parser.add_argument("--silent", action="store_true")
-    parser.add_argument("--clean", action="store_true")
-    parser.add_argument("--ping-s", type=float, default=30)
-    daemon = None
-    try:
-        daemon = Daemon(parser.parse_args())
-        asyncio.run(daemon.run())
-    except (Fatal, ApiError) as error:
-        print(error, flush=True)
-        if daemon:
-            daemon.log("fatal", error=str(error))
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
-
-
 if __name__ == "__main__":
-    code = main()
-    # A question still waiting on standard input holds a thread; the incumbent just exits.
-    sys.stdout.flush()
-    os._exit(code)
+    main(Daemon)

@@ -8,24 +8,18 @@
 #     EI_HOST=127.0.0.1 incumbent_forwarder.py --home DIR --port /dev/pts/5 [--api-key K] [--frequency HZ]
 #
 # Options beside the incumbent's own are those of incumbent_daemon.py.
-import argparse
 import asyncio
 import hashlib
 import hmac
 import json
 import math
-import os
 import re
-import sys
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 
 import cbor2
-import websockets
 
-from incumbent_daemon import UNRESERVED, ApiError, Cli, Fatal
+from incumbent_cli import UNRESERVED, Cli, Fatal, main, post
 from incumbent_serial import Port
 
 DETECT_MS = 1000
@@ -36,7 +30,7 @@ KEEP_STORED_HZ = 10
 
 
 # 3.1: one line.
-def js_number(field):
+def number_of(field):
     """Number(field) for a field without blanks; NaN for what is none."""
     if re.fullmatch(r"0[xX][0-9a-fA-F]+|0[oO][0-7]+|0[bB][01]+", field):
         return float(int(field, 0))
@@ -48,7 +42,7 @@ def js_number(field):
 
 
 def fields_of(line):
-    return [js_number(field) for field in re.split(r"[,\s]+", line) if field]
+    return [number_of(field) for field in re.split(r"[,\s]+", line) if field]
 
 
 def error_line(lines):
@@ -95,6 +89,11 @@ def signed_document(device_id, frequency, axes, values, key):
 
 class Forwarder(Cli):
     DEVICES = "dataForwarderDevices"
+    READY_PREFIX = "[WS ] "
+
+    @classmethod
+    def add_options(cls, parser):
+        parser.add_argument("--frequency", type=float)
 
     def device_key(self):
         serial = self.arguments.usb_serial
@@ -188,75 +187,42 @@ class Forwarder(Cli):
                                                                "frequencies": [self.entry["samplingFreq"]]}],
                           "supportsSnapshotStreaming": False, "mode": "ingestion", "version": 4}}
 
-    async def name_device(self):
-        device_id = urllib.parse.quote(self.device_key(), safe=UNRESERVED)
+    async def greet(self):
         # No devices/create: the record has to be there once hello was accepted.
-        name = (await self.api.get(f"/api/{self.project}/device/{device_id}"))["device"]["name"]
-        if name == self.device_key() and not self.arguments.silent:
-            name = await self.ask("What name do you want to give this device?")
-            await self.api.post(f"/api/{self.project}/devices/{device_id}/rename", {"name": name})
-        self.say(f'[WS ] Device "{name}" is now connected to project')
-        self.log("device_ready", name=name)
+        await self.name_device(self.device_key())
 
-    async def serve(self):
-        first = True
-        while True:
-            if not first:
-                await asyncio.sleep(1)
-            first = False
-            await self.open_port()
-            try:
-                async with websockets.connect(self.mgmt_url, ping_interval=self.arguments.ping_s, ping_timeout=6, compression=None,
-                                              max_size=None) as socket_:
-                    await self.sensor_info()
-                    await self.serve_connection(socket_)
-            except (OSError, websockets.WebSocketException) as error:
-                self.log("ws_closed", error=str(error))
+    async def before_connecting(self, again):
+        await self.open_port()
 
     async def send(self, socket_, message):
         self.log("ws_sent", message=message)
-        await socket_.send(cbor2.dumps(message))
+        await super().send(socket_, message)
 
     async def serve_connection(self, socket_):
-        await socket_.send(cbor2.dumps(self.hello()))
-        answer = self.parse(await socket_.recv())
-        if not answer.get("hello"):
-            self.say(f"Failed to authenticate, API key not correct? {answer.get('err')}")
-            self.log("hello_refused", err=answer.get("err"))
-            await socket_.close()
-            await self.set_up()
-            return
-        self.log("hello_accepted", server_timestamp=answer.get("serverTimestamp"))
-        await self.name_device()
-        lost = asyncio.ensure_future(self.wait_port(socket_))
-        tasks = set()
-        try:
-            async for frame in socket_:
-                message = self.parse(frame)
-                self.log("ws_message", keys=sorted(message))
-                if "sample" in message:
-                    task = asyncio.ensure_future(self.sample(socket_, message["sample"]))
-                    tasks.add(task)
-                    task.add_done_callback(tasks.discard)
-        finally:
-            lost.cancel()
-            for task in list(tasks):
-                task.cancel()
+        await self.sensor_info()
+        await super().serve_connection(socket_)
+
+    async def refused(self, socket_):
+        await socket_.close()
+        await self.set_up()
 
     async def wait_port(self, socket_):
         await asyncio.shield(self.port.gone)
         self.log("port_gone")
         await socket_.close()
 
-    def parse(self, frame):
+    @staticmethod
+    def encode(message):
+        return cbor2.dumps(message)
+
+    @staticmethod
+    def decode(frame):
         if not isinstance(frame, bytes):
             raise Fatal("text frame sent to a CBOR client (2.6: answer in kind)")
         return cbor2.loads(frame)
 
     async def sample(self, socket_, request):
-        if self.sampling:
-            self.log("overlapping_sample_requests")
-        self.sampling = request
+        self.begin_sample(request)
         try:
             await self.send(socket_, {"sample": True})
             await asyncio.sleep(SAMPLE_PAUSE_S)
@@ -264,7 +230,7 @@ class Forwarder(Cli):
             values = await self.capture(int(request["length"]))
             document = signed_document(self.device_key(), self.entry["samplingFreq"], self.entry["sensors"], values, self.entry["hmacKey"])
             await self.send(socket_, {"sampleUploading": True})
-            status, text = await asyncio.to_thread(self.upload, request, document)
+            status, text = await self.upload(request, document)
             self.log("uploaded", status=status, body=text, bytes=len(document), readings=len(values))
             if status // 100 == 2:
                 self.log("sample_finished", label=request["label"])
@@ -291,58 +257,18 @@ class Forwarder(Cli):
             raise Fatal("Invalid data collected from device, see data forwarder logs")
         return rows
 
-    def upload(self, request, document):
+    async def upload(self, request, document):
         label = request["label"]
         headers = {"x-api-key": self.entry["apiKey"], "x-file-name": urllib.parse.quote(label + ".json", safe=UNRESERVED),
                    "x-label": urllib.parse.quote(label, safe=UNRESERVED), "x-upload-source": "EDGE_IMPULSE_CLI_FORWARDER",
                    "Content-Type": "application/json"}
-        call = urllib.request.Request(self.ingestion_url + request["path"], data=document, headers=headers, method="POST")
-        try:
-            with urllib.request.urlopen(call, timeout=60) as response:
-                return response.status, response.read().decode(errors="replace")
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode(errors="replace")
-        except urllib.error.URLError as error:
-            return 0, str(error)
+        return await asyncio.to_thread(post, self.ingestion_url + request["path"], document, headers)
 
-    async def run(self):
-        if self.arguments.clean:
-            self.config.clear()
-        await self.log_in()
+    async def work(self):
         await self.open_port()
         await self.set_up()
         await self.serve()
 
 
-def main():
-    parser = argparse.ArgumentParser(allow_abbrev=False)
-    parser.add_argument("--port", required=True)
-    parser.add_argument("--home", required=True)
-    parser.add_argument("--events")
-    parser.add_argument("--base-port", type=int, default=4800)
-    parser.add_argument("--usb-serial", default="")
-    parser.add_argument("--api-key")
-    parser.add_argument("--frequency", type=float)
-    parser.add_argument("--baud-rate", type=int, default=115200)
-    parser.add_argument("--silent", action="store_true")
-    parser.add_argument("--clean", action="store_true")
-    parser.add_argument("--ping-s", type=float, default=30)
-    forwarder = None
-    try:
-        forwarder = Forwarder(parser.parse_args())
-        asyncio.run(forwarder.run())
-    except (Fatal, ApiError) as error:
-        print(error, flush=True)
-        if forwarder:
-            forwarder.log("fatal", error=str(error))
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
-
-
 if __name__ == "__main__":
-    code = main()
-    # A question still waiting on standard input holds a thread; the incumbent just exits.
-    sys.stdout.flush()
-    os._exit(code)
+    main(Forwarder)

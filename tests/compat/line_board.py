@@ -13,7 +13,7 @@ import tty
 
 
 class LineBoard:
-    """While it lives, `link` points to the port. `rate_hz` lines of `axes` numbers each second, `header` once in the beginning."""
+    """Until it is unplugged, `link` points to the port. Once started: `header`, then `rate_hz` lines of `axes` numbers each second."""
 
     def __init__(self, link, rate_hz=100, axes=3, header=None):
         self.link, self.rate_hz, self.axes = link, rate_hz, axes
@@ -27,19 +27,17 @@ class LineBoard:
         self._header = header
         self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def __enter__(self):
+    def start(self):
         self._thread.start()
         return self
-
-    def __exit__(self, *_):
-        self.unplug()
 
     def unplug(self):
         if self._stop_write is None:
             return
         os.close(self._stop_write)
         self._stop_write = None
-        self._thread.join(10)
+        if self._thread.ident:
+            self._thread.join(10)
         for fd in (self.slave, self.master, self._stop_read):
             os.close(fd)
         self.link.unlink(missing_ok=True)
@@ -72,3 +70,10 @@ class LineBoard:
                 continue
             self._write(self.line(self.lines))
             self.lines += 1
+
+
+def plugged_in(test, link, rate_hz=100, **options):
+    """A board that prints until it is unplugged, at the latest by the end of the test."""
+    board = LineBoard(link, rate_hz, **options)
+    test.addCleanup(board.unplug)
+    return board.start()

@@ -7,7 +7,7 @@
 # same with the same board.
 import bench  # First: it makes the others importable.
 import fleet
-from line_board import LineBoard
+from line_board import plugged_in
 from processes import wait_until
 
 SERIAL, DEVICE = "14913140", "14:91:31:40"
@@ -26,10 +26,8 @@ class IncumbentForwarder(bench.BenchTest):
         self.host = self.incumbent(server.base_port, link, answers, ("--usb-serial", SERIAL, *flags), name, "forwarder")
         self.host.wait_did("device_ready")
 
-    def line_board(self, rate_hz=100, **options):
-        board = LineBoard(self.folder / "lines", rate_hz, **options)
-        self.addCleanup(board.unplug)
-        return board.__enter__()
+    def line_board(self):
+        return plugged_in(self, self.folder / "lines")
 
     def capture(self, label, length_ms, count, category="training"):
         answer = self.tml_server.start_sampling(DEVICE, label, length_ms, 10, SENSOR, category)

@@ -3,13 +3,11 @@
 # SPDX-FileCopyrightText: The TML authors
 #
 # tml-daemon on a terminal: the questions, in the incumbent's words, and what becomes of the answers.
-import os
 import re
 import signal
 
 import paths  # noqa: F401
 from reference_board import ReferenceBoard
-from terminal import Terminal
 from tmltest import BenchTest, main, wait_until
 
 
@@ -17,21 +15,13 @@ class Wizard(BenchTest):
     def start(self, *arguments):
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
-        terminal = Terminal([self.bin / "tml-daemon", *arguments], {"HOME": home, "PATH": os.environ["PATH"], "TERM": "xterm"})
-        self.addCleanup(terminal.end, signal.SIGKILL)
-        return terminal
+        return self.terminal([self.bin / "tml-daemon", *arguments], home)
 
     def test_login_project_name_then_serves(self):
         server, board = self.server(), self.board("--speed", 20)
         terminal = self.start("--host", server.host, "--port", board.link)
-        terminal.expect(f"What is your user name or e-mail address ({server.host})?")
-        terminal.say(server.user)
-        terminal.expect("What is your password?")
-        terminal.say("wrong")
-        terminal.expect("What is your user name or e-mail address")
-        terminal.say(server.user)
-        terminal.expect("What is your password?")
-        terminal.say(server.password)
+        terminal.log_in(server, "wrong")
+        terminal.log_in(server)
         terminal.expect("What name do you want to give this device?")
         terminal.say("desk 4")
         terminal.expect('Device "desk 4"')

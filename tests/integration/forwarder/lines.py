@@ -13,6 +13,7 @@ sys.path[:0] = [str(TESTS / "compat"), str(TESTS / "support" / "py")]
 import acquisition  # noqa: E402
 import fleet  # noqa: E402
 import tmltest  # noqa: E402
+from line_board import plugged_in  # noqa: E402
 
 KEY = "0123456789abcdef0123456789abcdef"
 AXES = "count,b,c"
@@ -35,6 +36,9 @@ class Sample:
 
 
 class ForwarderTest(tmltest.BenchTest):
+    def line_board(self, name="lines", rate_hz=100, **options):
+        return plugged_in(self, self.folder / name, rate_hz, **options)
+
     def forwarder(self, *flags, home="forwarder", **keys):
         keys.setdefault("hmac_key", KEY)
         return self.started_process(fleet.Forwarder(self.bin, self.folder / home, flags, **keys))

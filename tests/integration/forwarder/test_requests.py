@@ -14,7 +14,7 @@ sys.path[:0] = [str(TESTS / "compat"), str(TESTS / "support" / "py")]
 
 import fleet  # noqa: E402
 import tmltest  # noqa: E402
-from line_board import LineBoard  # noqa: E402
+from line_board import plugged_in  # noqa: E402
 from tmltest import wait_until  # noqa: E402
 
 DEVICE = "desk-1"
@@ -28,10 +28,8 @@ class Requests(tmltest.BenchTest):
         self.link = self.folder / "lines"
         self.tml_server = self.server()
 
-    def line_board(self, rate_hz=100, **options):
-        board = LineBoard(self.link, rate_hz, **options)
-        self.addCleanup(board.unplug)
-        return board.__enter__()
+    def line_board(self):
+        return plugged_in(self, self.link)
 
     def forward(self, *flags, connected=True):
         server = self.tml_server

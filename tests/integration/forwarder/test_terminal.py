@@ -13,9 +13,8 @@ TESTS = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(TESTS / "compat"), str(TESTS / "support" / "py")]
 
 import tmltest  # noqa: E402
-from line_board import LineBoard  # noqa: E402
+from line_board import plugged_in  # noqa: E402
 from processes import run  # noqa: E402
-from terminal import Terminal  # noqa: E402
 
 ENTER, LEAVE = "\x1b[?1049h", "\x1b[?1049l"
 
@@ -24,18 +23,13 @@ class TerminalTest(tmltest.BenchTest):
     def setUp(self):
         super().setUp()
         self.link = self.folder / "lines"
-        board = LineBoard(self.link, 100)
-        self.addCleanup(board.unplug)
-        board.__enter__()
+        plugged_in(self, self.link)
         self.home = self.folder / "home"
         self.home.mkdir()
 
     def start(self, *arguments, **env):
-        environment = {"HOME": self.home, "PATH": os.environ["PATH"], "TERM": "xterm", "LANG": "C.UTF-8", **env}
-        terminal = Terminal([self.bin / "tml-forwarder", "--port", self.link, "--device-id", "desk", "--frequency", 100, *arguments],
-                            environment, rows=30, columns=100)
-        self.addCleanup(terminal.end, signal.SIGKILL)
-        return terminal
+        argv = [self.bin / "tml-forwarder", "--port", self.link, "--device-id", "desk", "--frequency", 100, *arguments]
+        return self.terminal(argv, self.home, {"LANG": "C.UTF-8", **env}, rows=30, columns=100)
 
     def view(self, *arguments, **env):
         return self.start("--axes", "a,b,c", "--label", "idle", "--length-ms", 500, "--repeat", 0, "--no-deliver", "--plot", *arguments, **env)
@@ -45,10 +39,7 @@ class Questions(TerminalTest):
     def test_login_and_axes_are_asked_once(self):
         server = self.server()
         terminal = self.start("--host", server.host)
-        terminal.expect(f"What is your user name or e-mail address ({server.host})?")
-        terminal.say(server.user)
-        terminal.expect("What is your password?")
-        terminal.say(server.password)
+        terminal.log_in(server)
         terminal.expect("3 sensor axes detected (example values: [")
         terminal.expect("]). What do you want to call them? Separate the names with ',':")
         terminal.say("accX, accY")

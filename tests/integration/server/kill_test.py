@@ -18,53 +18,54 @@ CLIENTS = 4
 
 
 class Sender(threading.Thread):
-    """Stores documents until the server is gone; remembers what was answered and what was not."""
-
-    def __init__(self, server, large):
-        super().__init__()
-        self.server, self.large = server, large
-        self.acknowledged, self.open = {}, {}
-
-    def run(self):
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.ingestion, timeout=30)
-        try:
-            while True:
-                envelope = str(uuid.uuid4())
-                rows = 6000 if self.large else 20
-                body = document(self.server.hmac_key, values=[[float(i), 0.5] for i in range(rows)])
-                self.open[envelope] = body
-                connection.request("POST", "/api/training/data", body, {"x-api-key": self.server.key, "x-file-name": "k", "x-tml-envelope": envelope})
-                answer = connection.getresponse()
-                answer.read()
-                assert answer.status == 200, answer.status
-                self.acknowledged[envelope] = self.open.pop(envelope)
-        except (OSError, http.client.HTTPException):
-            connection.close()
-
-
-class BatchSender(threading.Thread):
-    """Sends /files requests whose parts have envelopes of their own."""
+    """Stores until the server is gone. What was answered is `acknowledged`, what was not is `open`; `wrong` is an answer other than
+    success, which nobody may get."""
 
     def __init__(self, server):
         super().__init__()
         self.server = server
-        self.acknowledged, self.open = [], []
+        self.acknowledged, self.open, self.wrong = [], [], None
 
     def run(self):
         connection = http.client.HTTPConnection("127.0.0.1", self.server.ingestion, timeout=30)
         try:
-            while True:
-                batch = [(str(uuid.uuid4()), os.urandom(700)) for _ in range(20)]
-                self.open = [batch]
-                body, kind = multipart(parts_of(batch))
-                connection.request("POST", "/api/training/files", body, {"x-api-key": self.server.key, "content-type": kind})
+            while not self.wrong:
+                item, path, body, headers = self.make()
+                self.open = [item]
+                connection.request("POST", path, body, {"x-api-key": self.server.key, **headers})
                 answer = connection.getresponse()
                 text = answer.read()
-                assert answer.status == 200 and b'"success":false' not in text, text
+                if answer.status != 200 or b'"success":false' in text:
+                    self.wrong = (answer.status, text)
+                    break
                 self.acknowledged += self.open
                 self.open = []
         except (OSError, http.client.HTTPException):
+            pass
+        finally:
             connection.close()
+
+
+class DocumentSender(Sender):
+    """An item is (envelope, document)."""
+
+    def __init__(self, server, large):
+        super().__init__(server)
+        self.rows = 6000 if large else 20
+
+    def make(self):
+        envelope = str(uuid.uuid4())
+        body = document(self.server.hmac_key, values=[[float(i), 0.5] for i in range(self.rows)])
+        return (envelope, body), "/api/training/data", body, {"x-file-name": "k", "x-tml-envelope": envelope}
+
+
+class BatchSender(Sender):
+    """An item is a /files request whose parts have envelopes of their own."""
+
+    def make(self):
+        batch = [(str(uuid.uuid4()), os.urandom(700)) for _ in range(20)]
+        body, kind = multipart(parts_of(batch))
+        return batch, "/api/training/files", body, {"content-type": kind}
 
 
 def parts_of(batch):
@@ -72,6 +73,17 @@ def parts_of(batch):
 
 
 class Kill(unittest.TestCase):
+    def kill_while_they_send(self, server, senders, seconds):
+        """The server runs again when this returns."""
+        for sender in senders:
+            sender.start()
+        time.sleep(seconds)
+        server.kill()
+        for sender in senders:
+            sender.join()
+        self.assertEqual([sender.wrong for sender in senders if sender.wrong], [])
+        server.start()
+
     def test_a_batch_is_there_whole_or_not_at_all(self):
         chance = random.Random(SEED + 1)
         server = Server().start()
@@ -79,13 +91,7 @@ class Kill(unittest.TestCase):
         known = 0
         for _ in range(ROUNDS):
             senders = [BatchSender(server) for _ in range(CLIENTS)]
-            for sender in senders:
-                sender.start()
-            time.sleep(chance.uniform(0.1, 0.5))
-            server.kill()
-            for sender in senders:
-                sender.join()
-            server.start()
+            self.kill_while_they_send(server, senders, chance.uniform(0.1, 0.5))
             for sender in senders:
                 for batch, acknowledged in [(b, True) for b in sender.acknowledged[-3:]] + [(b, False) for b in sender.open]:
                     body, kind = multipart(parts_of(batch))
@@ -106,16 +112,11 @@ class Kill(unittest.TestCase):
         self.addCleanup(server.close)
         known, unanswered = {}, {}
         for _ in range(ROUNDS):
-            senders = [Sender(server, large=i == 0) for i in range(CLIENTS)]
+            senders = [DocumentSender(server, large=i == 0) for i in range(CLIENTS)]
+            self.kill_while_they_send(server, senders, chance.uniform(0.1, 1.0))
             for sender in senders:
-                sender.start()
-            time.sleep(chance.uniform(0.1, 1.0))
-            server.kill()
-            for sender in senders:
-                sender.join()
                 known.update(sender.acknowledged)
                 unanswered.update(sender.open)
-            server.start()
             for envelope, body in list(unanswered.items()) + chance.sample(sorted(known.items()), min(20, len(known))):
                 status, _ = server.ingest("/api/training/data", body, x_file_name="k", x_tml_envelope=envelope)
                 self.assertEqual(status, 200)

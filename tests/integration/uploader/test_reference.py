@@ -78,6 +78,7 @@ class AgainstReference(UploaderTest):
         self.assertEqual(len(self.reference.samples), 30)
         self.assertEqual((self.summary(events)["uploaded"], self.summary(events)["existing"]), (30, 0))
         self.assertTrue(named(events, "retry"))
+        self.assertEqual((self.reference.lose_answers, self.reference.fail_uploads), (0, 0))
         # Four at a time: this server's queue of connections is short, and one that it drops looks like a lost answer.
         again = self.summary(self.upload(self.reference, self.folder / "set", "--concurrency", "4"))
         self.assertEqual((again["uploaded"], again["existing"], again["failed"]), (0, 30, 0))
@@ -87,7 +88,7 @@ class AgainstReference(UploaderTest):
             self.put(f"set/a{n}.csv", csv_text(n))
         self.reference.lose_answers = 4
         events = self.upload(self.reference, self.folder / "set", "--allow-duplicates", "--concurrency", "2")
-        self.assertEqual((len(self.reference.samples), self.summary(events)["uploaded"]), (10, 10))
+        self.assertEqual((len(self.reference.samples), self.summary(events)["uploaded"], self.reference.lose_answers), (10, 10, 0))
         self.assertEqual(sum("x-disallow-duplicates" in sample["headers"] for sample in self.reference.samples), 0)
 
     def test_gives_up_in_the_end(self):

@@ -5,7 +5,6 @@
 # tml-uploader against tml-server: labels, signatures, duplicates, partial failure, outage, interruption, and real data there and back.
 import hashlib
 import json
-import os
 import signal
 import struct
 import sys
@@ -16,7 +15,6 @@ from upload import UploaderTest, csv_text, wav
 import acquisition
 from fleet import shared_data
 from processes import run
-from terminal import Terminal
 from tmltest import named
 
 
@@ -72,13 +70,8 @@ class AgainstServer(UploaderTest):
     def test_on_a_terminal_it_asks_once(self):
         server = self.server()
         file = self.put("wave.1.csv", csv_text(1))
-        environment = {"HOME": self.home, "PATH": os.environ["PATH"], "TERM": "xterm"}
-        terminal = Terminal([self.bin / "tml-uploader", "--host", server.host, "--verbose", file], environment)
-        self.addCleanup(terminal.end, signal.SIGKILL)
-        terminal.expect("What is your user name or e-mail address")
-        terminal.say(server.user)
-        terminal.expect("What is your password?")
-        terminal.say(server.password)
+        terminal = self.terminal([self.bin / "tml-uploader", "--host", server.host, "--verbose", file], self.home)
+        terminal.log_in(server)
         terminal.expect(f"[1/1] Uploading {file} OK (")
         terminal.expect("Done. Files uploaded successful: 1. Files that failed to upload: 0.")
         terminal.rest()
@@ -158,16 +151,16 @@ class AgainstServer(UploaderTest):
         for n in range(3000):
             self.put(f"set/a{n}.csv", csv_text(n, 3))
         upload = self.start(server, self.folder / "set", "--allow-duplicates")
-        upload.wait_named("file")
+        sent = upload.wait_named("file")["path"]
         upload.process.send_signal(signal.SIGINT)
         self.assertEqual(upload.join(), 130)
         self.assertEqual(len(self.journals()), 1)
         before = named(upload.events, "summary")[-1]
         self.assertGreater(before["not_sent"], 0)
-        self.put("set/a0.csv", "timestamp,x,y\n0,7,7\n")
+        Path(sent).write_text("timestamp,x,y\n0,7,7\n")
         after = self.summary(self.upload(server, self.folder / "set", "--allow-duplicates", "--resume"))
         self.assertEqual(after["done"] + after["uploaded"], 3000)
-        self.assertEqual(after["changed"], 1 if any(Path(e["path"]).name == "a0.csv" for e in named(upload.events, "file")) else after["changed"])
+        self.assertEqual(after["changed"], 1)
         self.assertGreaterEqual(len(server.samples()), 3000)
         self.assertEqual(self.journals(), [])
 

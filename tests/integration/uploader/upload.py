@@ -11,6 +11,7 @@ import wave
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2] / "support" / "py"), str(Path(__file__).resolve().parents[2] / "compat")]
+from fleet import key_flags  # noqa: E402
 from processes import Process, run  # noqa: E402
 from tmltest import BenchTest, named  # noqa: E402
 
@@ -45,11 +46,8 @@ class UploaderTest(BenchTest):
         return path
 
     def argv(self, server, *arguments):
-        key = self.folder / "api-key"
-        if not key.exists():
-            key.touch(0o600)
-        key.write_text(server.api_key + "\n")
-        return [self.bin / "tml-uploader", "--json", "--no-input", "--host", server.host, "--api-key", f"@{key}", *arguments]
+        keys = key_flags(self.folder, server.api_key)
+        return [self.bin / "tml-uploader", "--json", "--no-input", "--host", server.host, *keys, *arguments]
 
     def upload(self, server, *arguments, expect=0, timeout_s=120):
         """The run's events; the exit code must be `expect`."""

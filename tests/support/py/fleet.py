@@ -11,6 +11,7 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
+import boards
 from processes import Process, run
 
 
@@ -139,7 +140,7 @@ class Board(Restartable):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.link = self.folder / "port"
-        argv = [Path(programs) / "tml-board", "--json", "--link", self.link, "--state", self.folder / "state", *flags]
+        argv = boards.board_argv(programs, ["--json", "--link", self.link, "--state", self.folder / "state", *flags])
         super().__init__("board", argv, {}, log, on_event)
         if start:
             self.start()
@@ -149,22 +150,32 @@ class Board(Restartable):
         self.id = self.wait_named("ready", timeout_s)["id"]
 
 
+def environment_of(folder, env=None):
+    """Of a tool with a configuration and state of its own."""
+    return {"HOME": folder, "XDG_CONFIG_HOME": folder / "config", "XDG_STATE_HOME": folder / "state", **(env or {})}
+
+
+def key_flags(folder, api_key=None, hmac_key=None):
+    """Flags with which a tool reads its keys from files in `folder`: they never stand in argv."""
+    flags = []
+    for flag, key in (("--api-key", api_key), ("--hmac-key", hmac_key)):
+        if key:
+            file = folder / flag.strip("-")
+            file.touch(0o600)
+            file.write_text(key + "\n")
+            flags += [flag, f"@{file}"]
+    return flags
+
+
 class Daemon(Restartable):
-    """`tml-daemon run` for one or more ports, with a configuration and state of its own. Keys come from a file, never from argv."""
+    """`tml-daemon run` for one or more ports, with a configuration and state of its own."""
 
     def __init__(self, programs, folder, host, port, flags=(), api_key=None, hmac_key=None, env=None, log=None, on_event=None,
                  register=True, start=True, name="bench board"):
         self.programs, self.folder, self.host, self.port = Path(programs), Path(folder), host, port
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.common = [self.programs / "tml-daemon", "--json", "--no-input", "--host", host]
-        self.environment = {"HOME": self.folder, "XDG_CONFIG_HOME": self.folder / "config", "XDG_STATE_HOME": self.folder / "state",
-                            **(env or {})}
-        for flag, key in (("--api-key", api_key), ("--hmac-key", hmac_key)):
-            if key:
-                file = self.folder / flag.strip("-")
-                file.touch(0o600)
-                file.write_text(key + "\n")
-                self.common += [flag, f"@{file}"]
+        self.common = [self.programs / "tml-daemon", "--json", "--no-input", "--host", host, *key_flags(self.folder, api_key, hmac_key)]
+        self.environment = environment_of(self.folder, env)
         super().__init__("daemon", [*self.common, "--port", port, *flags, "run"], self.environment, log, on_event)
         if register:
             self.registration = self.command("--port", port, *flags, "register", "--name", name)
@@ -192,21 +203,14 @@ class Daemon(Restartable):
 
 
 class Forwarder(Restartable):
-    """tml-forwarder for one or more inputs, with a configuration and state of its own. Keys come from a file, never from argv."""
+    """tml-forwarder for one or more inputs, with a configuration and state of its own."""
 
     def __init__(self, programs, folder, flags, host=None, api_key=None, hmac_key=None, env=None, log=None, on_event=None, start=True):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        environment = {"HOME": self.folder, "XDG_CONFIG_HOME": self.folder / "config", "XDG_STATE_HOME": self.folder / "state",
-                       **(env or {})}
-        argv = [Path(programs) / "tml-forwarder", "--json", "--no-input", *(("--host", host) if host else ()), *flags]
-        for flag, key in (("--api-key", api_key), ("--hmac-key", hmac_key)):
-            if key:
-                file = self.folder / flag.strip("-")
-                file.touch(0o600)
-                file.write_text(key + "\n")
-                argv += [flag, f"@{file}"]
-        super().__init__("forwarder", argv, environment, log, on_event)
+        argv = [Path(programs) / "tml-forwarder", "--json", "--no-input", *(("--host", host) if host else ()), *flags,
+                *key_flags(self.folder, api_key, hmac_key)]
+        super().__init__("forwarder", argv, environment_of(self.folder, env), log, on_event)
         if start:
             self.start()
 

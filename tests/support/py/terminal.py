@@ -45,6 +45,13 @@ class Terminal:
     def say(self, text):
         os.write(self.master, text.encode() + b"\n")
 
+    def log_in(self, server, password=None):
+        """Answers what our tools ask first; `server` is a fleet.Server."""
+        self.expect(f"What is your user name or e-mail address ({server.host})?")
+        self.say(server.user)
+        self.expect("What is your password?")
+        self.say(password or server.password)
+
     def echoes(self):
         """Whether the terminal shows what is typed."""
         return bool(termios.tcgetattr(self.master)[3] & termios.ECHO)

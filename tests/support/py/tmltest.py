@@ -6,6 +6,7 @@
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import unittest
@@ -13,7 +14,9 @@ from pathlib import Path
 
 import acquisition
 import fleet
+from boards import native_only, require_board
 from processes import programs, run, wait_until
+from terminal import Terminal
 
 ACCELEROMETER, MICROPHONE = "Built-in accelerometer", "Built-in microphone"
 
@@ -60,6 +63,13 @@ class BenchTest(unittest.TestCase):
         code, out, err = run([self.bin / "tml-daemon", "--json", "--no-input", *arguments], environment, timeout_s)
         return code, [json.loads(line) for line in out.splitlines() if line.startswith("{")], err
 
+    def terminal(self, argv, home, env=None, **size):
+        """A program on a pseudo-terminal, with a home and nothing else of this environment."""
+        environment = {"HOME": home, "PATH": os.environ["PATH"], "TERM": "xterm", **(env or {})}
+        terminal = Terminal(argv, environment, **size)
+        self.addCleanup(terminal.end, signal.SIGKILL)
+        return terminal
+
     def assert_verified(self, server, sample, label, category="training"):
         self.assertEqual((sample["label"], sample["category"], sample["signature"]), (label, category, "verified"), sample)
         document = acquisition.decode(server.raw(sample["id"]))
@@ -80,7 +90,8 @@ def unprivileged():
 
 
 def main():
+    require_board(programs())
     unittest.main(verbosity=2)
 
 
-__all__ = ["ACCELEROMETER", "MICROPHONE", "BenchTest", "acquisition", "fleet", "main", "named", "run", "unprivileged", "wait_until"]
+__all__ = ["ACCELEROMETER", "MICROPHONE", "BenchTest", "acquisition", "fleet", "main", "named", "native_only", "run", "unprivileged", "wait_until"]
