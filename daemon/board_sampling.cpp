@@ -82,16 +82,11 @@ Awaitable<void> BoardActor::tell_outcome(SampleTurn turn, Captured captured) {
     turn.link->post(remote::sample_finished_message());
     co_return;
   }
-  Outcome outcome = co_await bench_.deliveries.outcome(captured.envelope, kReceiptPatience);
+  const Outcome outcome = co_await bench_.deliveries.outcome(captured.envelope, kReceiptPatience);
   if (outcome.kind == Outcome::Kind::delivered) {
     turn.link->post(remote::sample_finished_message());
-  } else if (outcome.kind == Outcome::Kind::refused) {
-    turn.link->post(remote::sample_failed_message("The server refuses the upload: " + outcome.error->what +
-                                                  ". The sample is stored locally (tml-daemon spool list)"));
   } else {
-    const std::string why = outcome.error ? " (" + outcome.error->what + ")" : "";
-    turn.link->post(remote::sample_failed_message("The ingestion service cannot be reached" + why +
-                                                  ". The sample is stored locally and will be delivered"));
+    turn.link->post(remote::sample_failed_message(tool::not_delivered_text(outcome)));
   }
 }
 

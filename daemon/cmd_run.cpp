@@ -41,12 +41,7 @@ ExitCode serve_until_signal(Context& context, const std::vector<std::string>& po
   if (!selectors) return context.reporter.error(selectors.error());
   auto spool = context.open_spool();
   if (!spool) return context.reporter.error(spool.error());
-  context.reporter.event("endpoints",
-                         Json{{"api", context.endpoints.api},
-                              {"remote_mgmt", context.endpoints.remote_mgmt},
-                              {"ingestion", context.endpoints.ingestion}},
-                         "Endpoints:\n    Websocket: " + context.endpoints.remote_mgmt + "\n    API:       " +
-                             context.endpoints.api + "\n    Ingestion: " + context.endpoints.ingestion);
+  context.report_endpoints();
   Deliveries deliveries(context, **spool);
   Fleet fleet(context, **spool, deliveries, *std::move(selectors));
   int signal = 0;

@@ -23,17 +23,12 @@ using tool::SignalWatch;
 
 class Context : public tool::Context {
  public:
-  Context(boost::asio::io_context& loop, Options the_options, Paths the_paths, Settings the_settings,
-          Endpoints the_endpoints, cli::Reporter& the_reporter)
-      : tool::Context(loop, the_options.project, std::move(the_paths), std::move(the_settings),
-                      std::move(the_endpoints), the_reporter),
+  Context(boost::asio::io_context& loop, Options the_options, tool::Configuration configuration,
+          cli::Reporter& the_reporter)
+      : tool::Context(loop, the_options.project, std::move(configuration), the_reporter),
         options(std::move(the_options)) {}
 
   const Options options;
 };
-
-/// Reads flags' @FILE keys, the environment and the configuration file.
-[[nodiscard]] Result<Settings> load_effective(const Options& options, const Paths& paths,
-                                              const Environment& environment);
 
 }  // namespace tml::daemon

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <malloc.h>
 
-#include <csignal>
-#include <cstdio>
-#include <exception>
-
-#include "common/base/log.hpp"
+#include "common/tool/start.hpp"
 #include "daemon/commands.hpp"
 
 namespace tml::daemon {
@@ -32,27 +28,11 @@ ExitCode dispatch(Context& context) {
   return ExitCode::failed;
 }
 
-LogLevel log_level(const Options& options) {
-  if (options.verbose) return LogLevel::debug;
-  return options.quiet ? LogLevel::error : LogLevel::info;
-}
-
-ExitCode run(int argc, char** argv) {
-  auto parsed = parse_options(argc, argv);
-  if (const auto* code = std::get_if<ExitCode>(&parsed)) return *code;
-  auto& options = std::get<Options>(parsed);
-  log_init(log_level(options), options.json);
-  cli::Reporter reporter({"tml-daemon", options.json, options.quiet, cli::color_wanted()});
-  const Environment environment = process_environment();
-  auto paths = default_paths(environment);
-  if (!paths) return reporter.error(paths.error());
-  if (!options.config_file.empty()) paths->config_file = options.config_file;
-  auto settings = load_effective(options, *paths, environment);
-  if (!settings) return reporter.error(settings.error());
-  auto endpoints = endpoints_for(settings->host);
-  if (!endpoints) return reporter.error(endpoints.error());
+ExitCode run(const Options& options, cli::Reporter& reporter) {
+  auto configuration = tool::configure(options, options.config_file, process_environment());
+  if (!configuration) return reporter.error(configuration.error());
   boost::asio::io_context io(1);
-  Context context(io, std::move(options), *std::move(paths), *std::move(settings), *std::move(endpoints), reporter);
+  Context context(io, options, *std::move(configuration), reporter);
   return dispatch(context);
 }
 
@@ -60,16 +40,11 @@ ExitCode run(int argc, char** argv) {
 }  // namespace tml::daemon
 
 int main(int argc, char** argv) {
+  using namespace tml;
   // A sample passes through several buffers of its size; what they leave behind goes back to the system, and the few
   // threads share one arena: 1.3 MB less private memory at rest (docs/tml-daemon.md).
   ::mallopt(M_ARENA_MAX, 1);
   ::mallopt(M_MMAP_THRESHOLD, 64 * 1024);
   ::mallopt(M_TRIM_THRESHOLD, 64 * 1024);
-  std::signal(SIGPIPE, SIG_IGN);
-  try {
-    return static_cast<int>(tml::daemon::run(argc, argv));
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "tml-daemon: internal error: %s\n", error.what());
-    return static_cast<int>(tml::ExitCode::failed);
-  }
+  return tool::run_main("tml-daemon", argc, argv, daemon::parse_options, daemon::run);
 }

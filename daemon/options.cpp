@@ -2,7 +2,6 @@
 #include "daemon/options.hpp"
 
 #include "common/cli/flags.hpp"
-#include "daemon/context.hpp"
 
 namespace tml::daemon {
 namespace {
@@ -57,10 +56,8 @@ std::variant<Options, ExitCode> parse_options(int argc, const char* const* argv)
   Options options;
   CLI::App app("Connects boards on serial ports to a server: register, capture, deliver.", "tml-daemon");
   cli::set_up_app(app, "tml-daemon");
-  cli::OutputFlags output;
-  cli::ServerFlags server;
-  cli::add_output_flags(app, output);
-  cli::add_server_flags(app, server);
+  cli::add_output_flags(app, options);
+  cli::add_server_flags(app, options);
   add_line_flags(app, options);
   app.add_option("--project", options.project, "Project id, when the key or user has several")->type_name("ID");
   add_register(app, options);
@@ -78,13 +75,6 @@ std::variant<Options, ExitCode> parse_options(int argc, const char* const* argv)
   app.require_subcommand(0, 1);
 
   if (auto code = cli::parse_arguments(app, argc, argv)) return *code;
-  options.json = output.json;
-  options.no_input = output.no_input;
-  options.quiet = output.quiet;
-  options.verbose = output.verbose;
-  options.host = server.host;
-  options.api_key = server.api_key;
-  options.hmac_key = server.hmac_key;
   if (app.got_subcommand("register")) options.command = Command::register_board;
   if (app.got_subcommand("run")) options.command = Command::run;
   if (app.got_subcommand("sample")) options.command = Command::sample;
@@ -96,14 +86,6 @@ std::variant<Options, ExitCode> parse_options(int argc, const char* const* argv)
     if (spool->got_subcommand("export")) options.command = Command::spool_export;
   }
   return options;
-}
-
-Result<Settings> load_effective(const Options& options, const Paths& paths, const Environment& environment) {
-  cli::ServerFlags flags;
-  flags.host = options.host;
-  flags.api_key = options.api_key;
-  flags.hmac_key = options.hmac_key;
-  return cli::effective_settings(flags, paths, environment);
 }
 
 }  // namespace tml::daemon

@@ -10,9 +10,8 @@
 #include <variant>
 #include <vector>
 
-#include "common/base/error.hpp"
 #include "common/base/exit_code.hpp"
-#include "common/base/settings.hpp"
+#include "common/cli/common_flags.hpp"
 
 namespace tml::daemon {
 
@@ -28,19 +27,12 @@ enum class Command : std::uint8_t {
   spool_export,
 };
 
-struct Options {
+struct Options : cli::OutputFlags, cli::ServerFlags {
   Command command = Command::guided;
   // Shared.
   std::vector<std::string> ports;  ///< PATH, serial=X or id=X each.
-  std::string host;
-  std::string api_key;   ///< As given: literal or @FILE.
-  std::string hmac_key;  ///< As given.
-  std::string project;   ///< Project id; empty = choose.
+  std::string project;             ///< Project id; empty = choose.
   std::string config_file;
-  bool json = false;
-  bool no_input = false;
-  bool quiet = false;
-  bool verbose = false;
   // Serial line.
   std::uint32_t baud_rate = 115'200;
   std::uint32_t echo_window = 16;

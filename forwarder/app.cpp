@@ -12,21 +12,14 @@
 #include "forwarder/metrics.hpp"
 #include "forwarder/plot.hpp"
 #include "forwarder/reader.hpp"
+#include "forwarder/remainder.hpp"
 #include "forwarder/seat.hpp"
+#include "forwarder/totals.hpp"
 
 namespace tml::forwarder {
 namespace {
 
-constexpr Millis kLookIntoSpool{250};
 constexpr Millis kCountSpoolEvery{2'000};
-
-/// What waits in the spool for the devices of this run.
-struct Waiting {
-  std::uint64_t pending = 0;
-  std::uint64_t held = 0;
-  std::uint64_t refused = 0;
-  [[nodiscard]] std::uint64_t all() const { return pending + held + refused; }
-};
 
 class App {
  public:
@@ -42,11 +35,9 @@ class App {
   [[nodiscard]] Awaitable<void> serve(Seat& seat);
   [[nodiscard]] Awaitable<void> follow_hotplug();
   [[nodiscard]] Awaitable<void> count_spool();
-  [[nodiscard]] Awaitable<Waiting> waiting();
-  [[nodiscard]] Awaitable<Waiting> flush();
   void maybe_hopeless();
-  [[nodiscard]] ExitCode verdict(const Waiting& left);
-  void tell_summary(const Waiting& left);
+  [[nodiscard]] RunTotals totals() const;
+  [[nodiscard]] ExitCode verdict(const RunTotals& totals, const Remainder& left);
   [[nodiscard]] std::vector<const StationStatus*> statuses() const;
   /// Coroutines beside run(), awaited before it returns.
   void spawn_child(Awaitable<void> task, const char* name);
@@ -70,7 +61,7 @@ class App {
   Event seats_over_;
   unsigned children_ = 0;
   Event childless_;
-  Pause pause_;
+  Flush flush_;
   Pause spool_pause_;
   std::vector<Error> errors_;
   std::optional<Error> fatal_;
@@ -101,7 +92,7 @@ App::App(tool::Context& context, const Options& options, const cli::Prompt& prom
              [this] { maybe_hopeless(); }},
       seats_over_(context.io.get_executor()),
       childless_(context.io.get_executor()),
-      pause_(context.io.get_executor()),
+      flush_(context, spool, deliveries_, collector_, options.flush_timeout_s),
       spool_pause_(context.io.get_executor()) {
   childless_.set();
 }
@@ -216,12 +207,7 @@ Awaitable<Result<void>> App::prepare() {
   bench_.project = *std::move(account);
   bench_.several = options_.all_ports || inputs->size() > 1;
   if (!options_.no_deliver || options_.way == Way::requested) {
-    context_.reporter.event("endpoints",
-                            Json{{"api", context_.endpoints.api},
-                                 {"remote_mgmt", context_.endpoints.remote_mgmt},
-                                 {"ingestion", context_.endpoints.ingestion}},
-                            "Endpoints:\n    Websocket: " + context_.endpoints.remote_mgmt + "\n    API:       " +
-                                context_.endpoints.api + "\n    Ingestion: " + context_.endpoints.ingestion);
+    context_.report_endpoints();
     spawn_child(deliveries_.run(), "delivery");
   }
   if (hotplug_) spawn_child(follow_hotplug(), "hot-plug");
@@ -233,128 +219,35 @@ Awaitable<Result<void>> App::prepare() {
   co_return Result<void>{};
 }
 
-Awaitable<Waiting> App::waiting() {
-  auto work = [devices = collector_.devices()](spool::Spool& spool) {
-    Waiting count;
-    for (const std::string& device : devices) {
-      auto entries = spool.list(device);
-      if (!entries) continue;
-      for (const spool::EntryInfo& entry : *entries) {
-        ++(entry.state == spool::State::held      ? count.held
-           : entry.state == spool::State::refused ? count.refused
-                                                  : count.pending);
-      }
-    }
-    return count;
-  };
-  auto count = co_await spool_.run(std::move(work));
-  co_return count;
-}
-
-Awaitable<Waiting> App::flush() {
-  Waiting left = co_await waiting();
-  if (options_.no_deliver || signal_ != 0) co_return left;
-  const std::uint64_t at_first = left.pending;
-  stream::Time moved = context_.clock.steady();
-  deliveries_.kick();
-  while (left.pending != 0 && left.held == 0 && signal_ == 0) {
-    context_.reporter.progress("Delivering", at_first - std::min(at_first, left.pending), at_first);
-    const stream::Time patience = std::chrono::seconds(options_.flush_timeout_s);
-    if (options_.flush_timeout_s != 0 && context_.clock.steady() - moved > patience) break;
-    co_await pause_.wait_for(kLookIntoSpool);
-    const Waiting now = co_await waiting();
-    if (now.pending != left.pending) moved = context_.clock.steady();
-    left = now;
-  }
-  context_.reporter.progress_done();
-  co_return left;
-}
-
 void App::interrupt(int signal) {
   signal_ = signal;
-  if (ending_) return pause_.wake();
+  flush_.stop();
+  if (ending_) return;
   for (const auto& seat : seats_) seat->stop();
   collector_.stop();
   asker_.stop();
   seats_over_.set();
-  pause_.wake();
 }
 
-void App::tell_summary(const Waiting& left) {
-  SamplerCounters sum;
-  stream::Account total;
-  std::uint64_t samples = 0;
-  for (const auto& seat : seats_) {
-    const SamplerCounters& counters = seat->counters();
-    sum.windows += counters.windows;
-    sum.abandoned += counters.abandoned;
-    sum.not_captured += counters.not_captured;
-    sum.rejected += counters.rejected;
-    sum.dropped += counters.dropped;
-    sum.failed += counters.failed;
-    samples += seat->station().status().samples;
-    const stream::Account account = seat->station().total();
-    total.received += account.received;
-    total.missing += account.missing;
-    total.bad_lines += account.bad_lines;
-    total.board_drops += account.board_drops;
-  }
-  const std::uint64_t dropped_oldest = collector_.counters().dropped_oldest;
-  std::string text = "Stored " + std::to_string(samples) + " sample(s); " + std::to_string(total.received) +
-                     " readings received, " + std::to_string(total.missing) + " missing";
-  const auto say = [&text](std::uint64_t count, const char* what) {
-    if (count != 0) text += "; " + std::to_string(count) + " " + what;
-  };
-  say(sum.not_captured, "not captured while the spool was full");
-  say(sum.dropped, "new sample(s) dropped");
-  say(dropped_oldest, "stored sample(s) dropped");
-  say(sum.rejected, "rejected for gaps");
-  say(sum.abandoned, "abandoned");
-  say(left.all(), "in the spool, not delivered");
-  context_.reporter.event("summary",
-                          Json{{"inputs", seats_.size()},
-                               {"readings", total.received},
-                               {"missing", total.missing},
-                               {"bad", total.bad_lines},
-                               {"board_drops", total.board_drops},
-                               {"windows", sum.windows},
-                               {"stored", samples},
-                               {"rejected", sum.rejected},
-                               {"dropped_newest", sum.dropped},
-                               {"dropped_oldest", dropped_oldest},
-                               {"failed", sum.failed},
-                               {"abandoned", sum.abandoned},
-                               {"not_captured", sum.not_captured},
-                               {"waiting", left.pending + left.held},
-                               {"refused", left.refused}},
-                          text);
+RunTotals App::totals() const {
+  RunTotals all;
+  for (const auto& seat : seats_) all.add(seat->station(), seat->counters());
+  all.dropped_oldest = collector_.counters().dropped_oldest;
+  return all;
 }
 
-ExitCode App::verdict(const Waiting& left) {
+ExitCode App::verdict(const RunTotals& totals, const Remainder& left) {
   if (signal_ != 0) return signal_ == SIGTERM && options_.way == Way::requested ? ExitCode::ok : ExitCode::interrupted;
   if (fatal_) return context_.reporter.error(*fatal_);
-  std::uint64_t lost = collector_.counters().dropped_oldest;
-  std::uint64_t stored = 0;
-  for (const auto& seat : seats_) {
-    const SamplerCounters& counters = seat->counters();
-    lost += counters.rejected + counters.dropped + counters.failed;
-    stored += seat->station().status().samples;
-  }
   if (!errors_.empty()) {
-    const bool some = errors_.size() < seats_.size() || (stored != 0 && bench_.several);
+    const bool some = errors_.size() < seats_.size() || (totals.samples != 0 && bench_.several);
     if (!bench_.several) return context_.reporter.error(errors_.front());
     return some ? ExitCode::partly_failed : exit_code_for(errors_.front().code);
   }
-  if (lost != 0) {
-    const Error error{
-        stored != 0 ? Errc::partial : Errc::refused, std::to_string(lost) + " sample(s) were not kept", {}, {}, {}};
-    return context_.reporter.error(error);
-  }
-  if (options_.no_deliver || left.all() == 0) return ExitCode::ok;
-  constexpr const char* kHint = "Nothing is lost: tml-daemon spool list shows them; the next run delivers.";
-  const Errc code = left.held != 0 ? Errc::auth : left.pending != 0 ? Errc::network : Errc::refused;
-  const Error error{code, std::to_string(left.all()) + " sample(s) are stored but not delivered", {}, kHint, {}};
-  return context_.reporter.error(error);
+  if (const auto error = not_kept(totals)) return context_.reporter.error(*error);
+  if (options_.no_deliver) return ExitCode::ok;
+  if (const auto error = not_delivered(left)) return context_.reporter.error(*error);
+  return ExitCode::ok;
 }
 
 Awaitable<ExitCode> App::run() {
@@ -374,7 +267,12 @@ Awaitable<ExitCode> App::run() {
     co_await seats_over_.wait();
   }
   ending_ = true;
-  Waiting left = co_await flush();
+  Remainder left;
+  if (options_.no_deliver || signal_ != 0) {
+    left = co_await flush_.look();
+  } else {
+    left = co_await flush_.run();
+  }
   deliveries_.stop();
   if (view_) view_->stop();
   if (hotplug_) hotplug_->close();
@@ -382,8 +280,9 @@ Awaitable<ExitCode> App::run() {
   asker_.stop();
   co_await childless_.wait();
   metrics_.reset();
-  if (prepared) tell_summary(left);
-  co_return verdict(left);
+  const RunTotals all = totals();
+  if (prepared) tell_summary(context_.reporter, all, left);
+  co_return verdict(all, left);
 }
 
 }  // namespace

@@ -3,10 +3,8 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
 #include <optional>
 
-#include "common/base/json.hpp"
 #include "common/base/log.hpp"
 #include "common/sample/signature.hpp"
 #include "common/stream/document.hpp"
@@ -48,9 +46,24 @@ Result<Made> make(const Cut& cut, bool cbor, std::int64_t now_s, Random& random)
 
 }  // namespace
 
+Json stored_json(const std::string& input, const std::string& device, const std::string& label, const Stored& stored) {
+  return Json{{"input", input},
+              {"device", device},
+              {"label", label},
+              {"envelope", stored.envelope},
+              {"file", stored.file_name},
+              {"size", stored.size_bytes},
+              {"readings", stored.readings},
+              {"missing", stored.missing},
+              {"rate_hz", stored.rate_hz},
+              {"signed", stored.is_signed},
+              {"cut_short", stored.cut_short}};
+}
+
 /// What one try to put an entry came to.
 struct Collector::Attempt {
   std::string envelope;            ///< Empty: no room.
+  std::int64_t sequence = 0;       ///< Of the new entry.
   std::uint64_t dropped = 0;       ///< Older entries that made room.
   std::optional<Error> disk_full;  ///< The disk, not the limit, is full.
   std::uint64_t spool_bytes = 0;
@@ -134,6 +147,7 @@ Awaitable<Result<Collector::Attempt>> Collector::try_put(std::shared_ptr<spool::
       auto put = spool.put(*entry);
       if (put) {
         attempt.envelope = put->envelope;
+        attempt.sequence = put->sequence;
         return attempt;
       }
       if (put.error().code != Errc::disk_full) return pass(put.error());
@@ -197,6 +211,7 @@ Awaitable<Result<Stored>> Collector::store(Cut cut, bool wait_for_room) {
       stored.is_signed = kept->verification == sample::Verification::verified;
       stored.cut_short = shared->window.cut_short;
       ++counters_.stored;
+      stored_from_.try_emplace(kept->device, attempt->sequence);
       if (on_stored_) on_stored_();
       co_return stored;
     }

@@ -11,12 +11,14 @@
 #include <boost/asio/steady_timer.hpp>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "common/base/error.hpp"
+#include "common/base/json.hpp"
 #include "common/base/sync.hpp"
 #include "common/base/worker.hpp"
 #include "common/sample/names.hpp"
@@ -66,6 +68,10 @@ struct CollectorCounters {
   std::uint64_t failed = 0;          ///< Any other error.
 };
 
+/// For `stored` events.
+[[nodiscard]] Json stored_json(const std::string& input, const std::string& device, const std::string& label,
+                               const Stored& stored);
+
 class Collector {
  public:
   /// `on_stored`: after each commit (Deliveries::kick).
@@ -82,8 +88,8 @@ class Collector {
   [[nodiscard]] Awaitable<void> room() { return room_.wait(); }
   /// Ends waits for room.
   void stop();
-  /// Whose samples went through here.
-  [[nodiscard]] const std::set<std::string>& devices() const { return devices_; }
+  /// Whose samples were stored here, and the spool's sequence of the first of each.
+  [[nodiscard]] const std::map<std::string, std::int64_t>& stored_from() const { return stored_from_; }
   [[nodiscard]] const CollectorCounters& counters() const { return counters_; }
   [[nodiscard]] const CollectorSettings& settings() const { return settings_; }
 
@@ -102,6 +108,7 @@ class Collector {
   Worker worker_;
   std::set<boost::asio::steady_timer*> timers_;  // Of those who wait for room.
   std::set<std::string> devices_;                // Of this run: only their samples make room.
+  std::map<std::string, std::int64_t> stored_from_;
   CollectorCounters counters_;
   unsigned waiting_for_room_ = 0;
   Event room_;  // Set: nobody waits for room.

@@ -271,35 +271,19 @@ std::variant<Options, ExitCode> parse_options(int argc, const char* const* argv)
   Raw raw;
   CLI::App app("Turns what boards print on serial ports into samples, stores and delivers them.", "tml-forwarder");
   cli::set_up_app(app, "tml-forwarder");
-  cli::OutputFlags output;
-  cli::ServerFlags server;
-  cli::add_output_flags(app, output);
-  cli::add_server_flags(app, server);
+  cli::add_output_flags(app, options);
+  cli::add_server_flags(app, options);
   add_input_flags(app, options, raw);
   add_sample_flags(app, options, raw);
   add_store_flags(app, options, raw);
   if (auto code = cli::parse_arguments(app, argc, argv)) return *code;
-  options.json = output.json;
-  options.no_input = output.no_input || raw.silent;
-  options.quiet = output.quiet;
-  options.verbose = output.verbose;
-  options.host = server.host;
-  options.api_key = server.api_key;
-  options.hmac_key = server.hmac_key;
+  options.no_input = options.no_input || raw.silent;
   auto checked = read_input(options, raw);
   if (checked) checked = read_samples(options, raw, app.count("--repeat") != 0);
   if (checked) checked = read_store(options, raw);
   if (checked) return options;
   cli::Reporter reporter({"tml-forwarder", options.json, options.quiet, cli::color_wanted()});
   return reporter.error(checked.error());
-}
-
-Result<Settings> load_effective(const Options& options, const Paths& paths, const Environment& environment) {
-  cli::ServerFlags flags;
-  flags.host = options.host;
-  flags.api_key = options.api_key;
-  flags.hmac_key = options.hmac_key;
-  return cli::effective_settings(flags, paths, environment);
 }
 
 }  // namespace tml::forwarder

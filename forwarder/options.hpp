@@ -11,9 +11,8 @@
 #include <variant>
 #include <vector>
 
-#include "common/base/error.hpp"
 #include "common/base/exit_code.hpp"
-#include "common/base/settings.hpp"
+#include "common/cli/common_flags.hpp"
 #include "common/sample/names.hpp"
 #include "common/stream/types.hpp"
 
@@ -30,7 +29,7 @@ enum class Way : std::uint8_t {
 /// What happens to a new sample when the spool has reached --spool-limit.
 enum class WhenFull : std::uint8_t { block, drop_oldest, drop_newest };
 
-struct Options {
+struct Options : cli::OutputFlags, cli::ServerFlags {
   // Input.
   std::vector<std::string> inputs;  ///< PATH, serial=X, tcp://H:P, rfc2217://H:P, "-"; empty = find the only port.
   bool all_ports = false;
@@ -62,26 +61,15 @@ struct Options {
   bool no_deliver = false;
   std::uint32_t flush_timeout_s = 30;  ///< 0 = until everything is delivered.
   // Account and output.
-  std::string host;
-  std::string api_key;   ///< As given: literal or @FILE.
-  std::string hmac_key;  ///< As given.
-  std::string project;   ///< Project id; empty = choose.
+  std::string project;  ///< Project id; empty = choose.
   std::string config_file;
   bool clean = false;  ///< Forget what is stored of the device, ask anew.
   bool plot = false;
   std::string metrics;  ///< PORT, ADDRESS:PORT (metrics.hpp); empty = none.
-  bool json = false;
-  bool no_input = false;
-  bool quiet = false;
-  bool verbose = false;
 };
 
 /// The options, or the code that the program should end with now (--help, --version, usage error; already printed).
 [[nodiscard]] std::variant<Options, ExitCode> parse_options(int argc, const char* const* argv);
-
-/// Flags over environment over file.
-[[nodiscard]] Result<Settings> load_effective(const Options& options, const Paths& paths,
-                                              const Environment& environment);
 
 /// "512MB", "1GiB", "4096" in bytes: K, M, G with an optional B are powers of 1000, Ki, Mi, Gi of 1024.
 [[nodiscard]] std::optional<std::uint64_t> parse_size(std::string_view text);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <boost/asio/post.hpp>
 #include <cerrno>
 
 namespace tml::forwarder {
@@ -15,13 +16,18 @@ std::string_view text_of(std::span<const std::byte> bytes) {
 
 }  // namespace
 
-Result<std::unique_ptr<Recorder>> Recorder::create(const std::string& path) {
+Result<std::unique_ptr<Recorder>> Recorder::create(const std::string& path, boost::asio::any_io_executor executor,
+                                                   std::function<void(const Error&)> on_error) {
   auto shared = std::make_shared<Shared>();
   shared->path = path;
+  shared->executor = std::move(executor);
+  shared->on_error = std::move(on_error);
   shared->fd = UniqueFd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (!shared->fd.valid()) return fail_errno(errno, "cannot write the recording", path);
   return std::unique_ptr<Recorder>(new Recorder(std::move(shared)));
 }
+
+Recorder::~Recorder() { shared_->on_error = nullptr; }
 
 void Recorder::begin(std::string_view information, stream::Time now) {
   std::string out;
@@ -39,7 +45,6 @@ void Recorder::add(const Batch& batch) {
     writer_.add(LogKind::data, arrival, text_of(bytes), out);
     last_ = arrival;
   });
-  bytes_ += batch.bytes.size();
   write(std::move(out));
 }
 
@@ -51,37 +56,53 @@ void Recorder::interruption() {
   write(std::move(out));
 }
 
+void Recorder::stop(Shared& shared, Error error) {
+  if (shared.error) return;
+  shared.error = std::move(error);
+  if (shared.on_error) shared.on_error(*shared.error);
+}
+
 void Recorder::write(std::string bytes) {
-  if (overrun_ || bytes.empty()) return;
+  if (shared_->error || bytes.empty()) return;
   if (shared_->waiting + bytes.size() > kMaxWaiting) {
-    overrun_ = true;
-    return;
+    return stop(*shared_, {Errc::io,
+                           "the disk is too slow: the recording ends here:",
+                           shared_->path,
+                           "What it holds is whole; record to a faster disk.",
+                           {}});
   }
   shared_->waiting += bytes.size();
   worker_.post([shared = shared_, bytes = std::move(bytes)] {
-    std::string_view left = bytes;
-    while (!left.empty() && !shared->error) {
-      const ssize_t done = ::write(shared->fd.get(), left.data(), left.size());
-      if (done >= 0) {
-        left.remove_prefix(static_cast<std::size_t>(done));
-      } else if (errno != EINTR) {
-        shared->error = fail_errno(errno, "cannot write the recording", shared->path).value();
-      }
-    }
+    write_on_worker(shared, bytes);
     shared->waiting -= bytes.size();
   });
 }
 
-Result<void> Recorder::close() {
-  worker_.join();
-  if (shared_->error) return pass(*shared_->error);
-  if (overrun_) {
-    return fail(Errc::io, "the disk was too slow: the recording ends early", shared_->path,
-                "What it holds is whole; record to a faster disk.");
+void Recorder::write_on_worker(const std::shared_ptr<Shared>& shared, std::string_view bytes) {
+  while (!bytes.empty() && !shared->failed) {
+    const ssize_t done = ::write(shared->fd.get(), bytes.data(), bytes.size());
+    if (done >= 0) {
+      bytes.remove_prefix(static_cast<std::size_t>(done));
+    } else if (errno != EINTR) {
+      shared->failed = true;
+      Error error = fail_errno(errno, "cannot write the recording, which ends here:", shared->path).value();
+      boost::asio::post(shared->executor,
+                        [shared, error = std::move(error)]() mutable { stop(*shared, std::move(error)); });
+    }
   }
-  if (::fsync(shared_->fd.get()) != 0 && errno != EINVAL && errno != EROFS)
-    return fail_errno(errno, "cannot write the recording", shared_->path);
-  return {};
+}
+
+Awaitable<Result<void>> Recorder::close() {
+  auto flush = [shared = shared_]() -> Result<void> {
+    if (shared->failed) return {};
+    if (::fsync(shared->fd.get()) != 0 && errno != EINVAL && errno != EROFS)
+      return fail_errno(errno, "cannot write the recording", shared->path);
+    return {};
+  };
+  // Behind all that was written; what failed there has been told by then.
+  auto flushed = co_await worker_.run(std::move(flush));
+  if (shared_->error) co_return pass(*shared_->error);
+  co_return flushed;
 }
 
 }  // namespace tml::forwarder

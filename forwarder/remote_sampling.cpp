@@ -117,16 +117,7 @@ Awaitable<void> RemoteSession::take_and_tell(remote::SampleCommand command, std:
     co_return;
   }
   reporter_.event("stored",
-                  Json{{"input", settings_.input},
-                       {"device", facts_ ? facts_->device : std::string()},
-                       {"label", command.label},
-                       {"envelope", stored->envelope},
-                       {"file", stored->file_name},
-                       {"size", stored->size_bytes},
-                       {"readings", stored->readings},
-                       {"missing", stored->missing},
-                       {"rate_hz", stored->rate_hz},
-                       {"signed", stored->is_signed}},
+                  stored_json(settings_.input, facts_ ? facts_->device : std::string(), command.label, *stored),
                   settings_.input + ": stored " + stored->file_name + ", " + std::to_string(stored->readings) +
                       " readings" + (stored->missing == 0 ? "" : ", " + std::to_string(stored->missing) + " missing"));
   // A server takes uploading only after started (wire reference 2.6).
@@ -150,15 +141,8 @@ Awaitable<void> RemoteSession::tell_outcome(Stored stored, std::uint64_t connect
   const tool::Outcome& outcome = *wait->outcome;
   if (outcome.kind == tool::Outcome::Kind::delivered) {
     post(connection, remote::sample_finished_message(kCbor));
-  } else if (outcome.kind == tool::Outcome::Kind::refused) {
-    post(connection, remote::sample_failed_message("The server refuses the upload: " + outcome.error->what +
-                                                       ". The sample is stored locally (tml-daemon spool list)",
-                                                   kCbor));
   } else {
-    const std::string why = outcome.error ? " (" + outcome.error->what + ")" : "";
-    post(connection, remote::sample_failed_message("The ingestion service cannot be reached" + why +
-                                                       ". The sample is stored locally and will be delivered",
-                                                   kCbor));
+    post(connection, remote::sample_failed_message(tool::not_delivered_text(outcome), kCbor));
   }
 }
 

@@ -108,7 +108,12 @@ void Sampler::on_stream(const stream::StreamEvent& event) {
 }
 
 void Sampler::take_reading(const stream::Reading& reading) {
-  if (stopping_ || ended_ || failure_ || !station_->ready() || !facts_ || complete()) return;
+  if (stopping_ || ended_ || failure_ || !begun_ || complete()) return;
+  // Axes or rate are being learnt anew.
+  if (!station_->ready() || !facts_) {
+    ++counters_.not_captured;
+    return;
+  }
   if (!room()) set_blocked(true);
   if (blocked_) {
     ++counters_.not_captured;
@@ -249,18 +254,7 @@ void Sampler::settle(const Result<Stored>& stored, const std::string& device) {
     if (stored->missing != 0) text += ", " + std::to_string(stored->missing) + " missing";
     text += ", " + hertz(stored->rate_hz) + " Hz";
     if (stored->cut_short) text += ", cut short";
-    context_.reporter.event("stored",
-                            Json{{"input", station_->name()},
-                                 {"device", device},
-                                 {"label", settings_.label},
-                                 {"envelope", stored->envelope},
-                                 {"file", stored->file_name},
-                                 {"size", stored->size_bytes},
-                                 {"readings", stored->readings},
-                                 {"missing", stored->missing},
-                                 {"rate_hz", stored->rate_hz},
-                                 {"signed", stored->is_signed},
-                                 {"cut_short", stored->cut_short}},
+    context_.reporter.event("stored", stored_json(station_->name(), device, settings_.label, *stored),
                             text + " (" + stored->envelope + ")");
     return;
   }

@@ -68,11 +68,12 @@ struct SamplerSettings {
 struct SamplerCounters {
   std::uint64_t windows = 0;  ///< Cut.
   std::uint64_t stored = 0;
-  std::uint64_t rejected = 0;      ///< --on-gap reject.
-  std::uint64_t dropped = 0;       ///< New samples that found the spool full.
-  std::uint64_t failed = 0;        ///< Any other error; the first is in run()'s result.
-  std::uint64_t abandoned = 0;     ///< Windows under way that an interruption ended.
-  std::uint64_t not_captured = 0;  ///< Readings that came while the spool blocked.
+  std::uint64_t rejected = 0;   ///< --on-gap reject.
+  std::uint64_t dropped = 0;    ///< New samples that found the spool full.
+  std::uint64_t failed = 0;     ///< Any other error; the first is in run()'s result.
+  std::uint64_t abandoned = 0;  ///< Windows under way that an interruption ended.
+  /// Readings that came while no window could hold them: the spool blocked, or axes or rate were learnt anew.
+  std::uint64_t not_captured = 0;
 };
 
 class Sampler final : private StationObserver {

@@ -39,7 +39,13 @@ Result<std::unique_ptr<Seat>> Seat::create(Bench& bench, const std::string& inpu
   auto source = make_source(bench.world, settings);
   if (!source) return pass(source.error());
   if (!options.record_file.empty()) {
-    auto recorder = Recorder::create(options.record_file);
+    auto tell = [&bench, input](const Error& error) {
+      bench.context.reporter.event(
+          "record_failed",
+          Json{{"input", input}, {"code", std::string(errc_name(error.code))}, {"error", error.message()}});
+      log_error(input + ": " + error.message());
+    };
+    auto recorder = Recorder::create(options.record_file, bench.context.io.get_executor(), std::move(tell));
     if (!recorder) return pass(recorder.error());
     seat->recorder_ = *std::move(recorder);
   }
@@ -207,7 +213,7 @@ Awaitable<Result<void>> Seat::run() {
     co_await session_->idle();
   }
   if (recorder_) {
-    auto closed = recorder_->close();
+    auto closed = co_await recorder_->close();
     if (!closed && !error_) error_ = closed.error();
   }
   if (error_) co_return pass(*error_);

@@ -14,7 +14,9 @@ constexpr Millis kFinderTick{25};
 /// Session information comes every 5 s (sensor stream section 2): until then frames may still get names.
 constexpr double kSessionEvery_s = 6;
 
-void add(stream::Account& sum, const stream::Account& part) {
+}  // namespace
+
+void add_account(stream::Account& sum, const stream::Account& part) {
   sum.expected += part.expected;
   sum.received += part.received;
   sum.missing += part.missing;
@@ -31,8 +33,6 @@ void add(stream::Account& sum, const stream::Account& part) {
   sum.jitter_s = part.jitter_s;
   sum.drift_ppm = part.drift_ppm;
 }
-
-}  // namespace
 
 Station::Station(boost::asio::any_io_executor executor, Clock& clock, std::unique_ptr<Source> source,
                  StationSettings settings)
@@ -115,7 +115,6 @@ void Station::on_open(const SourceFacts& facts) {
   source_facts_ = facts;
   open_error_.reset();
   open_ = true;
-  opened_at_ = clock_.steady();
   Result<std::string> device = facts.identity.path;
   if (settings_.identify) device = settings_.identify(facts);
   if (!device) {
@@ -160,7 +159,7 @@ void Station::end_stretch(const std::optional<Error>& error) {
   if (pipeline_) {
     pipeline_->finish([this](const stream::StreamEvent& event) { on_event(event); });
     tell([](StationObserver& observer) { observer.on_batch(); });
-    add(before_, pipeline_->total());
+    add_account(before_, pipeline_->total());
   }
   finder_.reset();
   open_ = false;
@@ -447,7 +446,7 @@ stream::Account Station::account(const stream::Window& window, stream::GapPolicy
 
 stream::Account Station::total() const {
   stream::Account sum = before_;
-  if (pipeline_ && open_) add(sum, pipeline_->total());
+  if (pipeline_ && open_) add_account(sum, pipeline_->total());
   return sum;
 }
 

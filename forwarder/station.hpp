@@ -56,6 +56,9 @@ struct StreamFacts {
   bool rate_stated = false;
 };
 
+/// Counts are added; rate, jitter and drift are those of `part`.
+void add_account(stream::Account& sum, const stream::Account& part);
+
 class StationObserver {
  public:
   virtual ~StationObserver() = default;
@@ -155,7 +158,6 @@ class Station final : public std::enable_shared_from_this<Station>, private Sour
   std::vector<std::string> names_;  // From the stream or name_axes().
   stream::Time first_arrival_{0};
   stream::Time last_arrival_{0};
-  stream::Time opened_at_{0};
   std::optional<BaudFinder> finder_;
   std::optional<Error> failure_;
   std::optional<Error> open_error_;

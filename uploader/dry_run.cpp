@@ -1,47 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
-
 #include "common/base/json.hpp"
 #include "common/cli/table.hpp"
-#include "uploader/file_bytes.hpp"
-#include "uploader/parse/csv_check.hpp"
-#include "uploader/parse/wav_check.hpp"
+#include "uploader/examine.hpp"
 #include "uploader/plan.hpp"
 #include "uploader/run.hpp"
-#include "uploader/tally.hpp"
 
 namespace tml::uploader {
 namespace {
 
-/// What can be said of a file without sending it; an Error where it would be refused.
-Result<std::uint64_t> examine(const Options& options, const Upload& upload) {
-  if (upload.problem) return pass(*upload.problem);
-  auto file = FileBytes::open(upload.path);
+/// Its size, without sending it; an Error where it would be refused.
+Result<std::uint64_t> examine(const Upload& upload, const FileRules& rules) {
+  auto file = open_upload(upload, rules);
   if (!file) return pass(file.error());
-  const std::uint64_t size = (*file)->size();
-  if (size == 0) return fail(Errc::malformed, "the file is empty:", upload.path);
-  const bool table = upload.content_type == "text/csv" || upload.content_type == "text/plain";
-  if (size > (table ? kMaxTableBytes : kMaxFileBytes))
-    return fail(Errc::limit, "File too large, max. size is 100MB:", upload.path);
-  const bool described =
-      std::ranges::any_of(upload.metadata, [](const auto& entry) { return entry.first.starts_with("csv_"); });
-  if ((table && options.describes_csv()) || (options.check && upload.content_type == "text/csv" && !described)) {
-    CsvDescription description{options.csv_timestamp, options.csv_axes, std::nullopt};
-    if (options.frequency_hz > 0) description.frequency_hz = options.frequency_hz;
-    CsvChecker checker(upload.path, description);
-    auto fed = (*file)->each_piece([&checker](std::string_view piece) { return checker.feed(piece); });
+  if (auto examined = examine_wav(upload, **file, rules); !examined) return pass(examined.error());
+  if (auto checker = csv_checker(upload, rules)) {
+    auto fed = (*file)->each_piece([&checker](std::string_view piece) { return checker->feed(piece); });
     if (!fed) return pass(fed.error());
-    if (auto facts = checker.finish(); !facts) return pass(facts.error());
-  }
-  if (options.check && upload.content_type == "audio/wav") {
-    auto source = random_file_source(upload.path);
-    if (!source) return pass(source.error());
-    if (auto facts = check_wav(*source, upload.path); !facts) return pass(facts.error());
+    if (auto facts = checker->finish(); !facts) return pass(facts.error());
   }
   for (const std::string& attachment : upload.attachments) {
-    if (auto opened = FileBytes::open(attachment); !opened) return pass(opened.error());
+    if (auto opened = open_attachment(attachment, kMaxFileBytes); !opened) return pass(opened.error());
   }
-  return size;
+  return (*file)->size();
 }
 
 void tell(cli::Reporter& reporter, const Upload& upload, const Result<std::uint64_t>& size) {
@@ -72,6 +52,7 @@ void tell(cli::Reporter& reporter, const Upload& upload, const Result<std::uint6
 ExitCode run_dry(const Options& options, cli::Reporter& reporter) {
   auto plan = open_plan(options, [&reporter](const std::string& text) { reporter.warning(text); });
   if (!plan) return reporter.error(plan.error());
+  const FileRules rules = rules_of(options);
   std::uint64_t files = 0;
   std::uint64_t bad = 0;
   std::uint64_t bytes = 0;
@@ -79,7 +60,7 @@ ExitCode run_dry(const Options& options, cli::Reporter& reporter) {
     auto upload = (*plan)->next();
     if (!upload) return reporter.error(upload.error());
     if (!*upload) break;
-    const auto size = examine(options, **upload);
+    const auto size = examine(**upload, rules);
     tell(reporter, **upload, size);
     ++files;
     if (size) {

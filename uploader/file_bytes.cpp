@@ -54,6 +54,19 @@ std::size_t FileBytes::read_at(std::uint64_t offset, char* out, std::size_t capa
   }
 }
 
+RandomSource FileBytes::source() const {
+  return {size_, [this](std::uint64_t offset, std::span<std::byte> into) -> std::size_t {
+            std::size_t done = 0;
+            while (done < into.size()) {
+              const std::size_t got =
+                  read_at(offset + done, reinterpret_cast<char*>(into.data()) + done, into.size() - done);
+              if (got == 0 || got == SIZE_MAX) break;
+              done += got;
+            }
+            return done;
+          }};
+}
+
 Result<void> FileBytes::append_to(std::string& out) const {
   const std::size_t before = out.size();
   out.resize(before + size_);

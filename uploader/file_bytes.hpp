@@ -17,6 +17,7 @@
 #include "common/base/error.hpp"
 #include "common/base/file.hpp"
 #include "common/sample/signature.hpp"
+#include "uploader/parse/source.hpp"
 
 namespace tml::uploader {
 
@@ -34,6 +35,8 @@ class FileBytes {
 
   /// Up to `capacity` bytes from `offset`; 0 at the end; SIZE_MAX on an error.
   [[nodiscard]] std::size_t read_at(std::uint64_t offset, char* out, std::size_t capacity) const;
+  /// For the parsers; the file must outlive it.
+  [[nodiscard]] RandomSource source() const;
   /// Appends the whole content. Errc::io when it is shorter than size() by now.
   [[nodiscard]] Result<void> append_to(std::string& out) const;
   /// Calls `take` with one piece after the other, 256 KiB at most each. Stops at the first error.

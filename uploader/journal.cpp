@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -79,22 +80,32 @@ bool take_entries(std::string_view payload, std::vector<JournalEntry>& into) {
   return true;
 }
 
-Result<void> write_all(int fd, std::string_view bytes, const std::filesystem::path& path) {
-  while (!bytes.empty()) {
-    const ssize_t put = ::write(fd, bytes.data(), bytes.size());
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return fail_errno(errno, "cannot write the journal", path.string());
-    bytes.remove_prefix(static_cast<std::size_t>(put));
+/// How many of the bytes could be written; fewer than all with errno set.
+std::size_t write_all(int fd, std::string_view bytes) {
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t put = ::write(fd, bytes.data() + done, bytes.size() - done);
+    if (put < 0 && errno != EINTR) break;
+    if (put > 0) done += static_cast<std::size_t>(put);
   }
-  return {};
+  return done;
 }
 
+tl::unexpected<Error> held_by_another(const std::filesystem::path& path) {
+  return fail(Errc::busy, "another tml-uploader is at work with the journal", path.string(),
+              "Wait for it, or give another --journal");
+}
+
+/// The lock is on the file, not on its name: it counts only when the name still leads to it afterwards.
 Result<UniqueFd> open_locked(const std::filesystem::path& path, int flags) {
   UniqueFd fd(::open(path.c_str(), flags | O_RDWR | O_APPEND | O_CLOEXEC, 0600));
   if (!fd.valid()) return fail_errno(errno, "cannot open the journal", path.string());
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-    return fail(Errc::busy, "another tml-uploader is at work with the journal", path.string(),
-                "Wait for it, or give another --journal");
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return held_by_another(path);
+  struct stat locked {};
+  struct stat named {};
+  if (::fstat(fd.get(), &locked) != 0) return fail_errno(errno, "cannot open the journal", path.string());
+  if (::stat(path.c_str(), &named) != 0 || locked.st_dev != named.st_dev || locked.st_ino != named.st_ino) {
+    return held_by_another(path);
   }
   return fd;
 }
@@ -192,15 +203,20 @@ Result<Journal> Journal::create(const std::filesystem::path& file, std::string_v
   if (file.has_parent_path() && !std::filesystem::exists(file.parent_path(), error)) {
     if (auto made = make_private_dir(file.parent_path()); !made) return pass(made.error());
   }
-  if (std::filesystem::exists(file, error)) {
-    if (auto held = open_locked(file, 0); !held) return pass(held.error());
-  }
+  // Whoever replaces the file holds it until the new one is there.
+  const auto held = open_locked(file, O_CREAT);
+  if (!held) return pass(held.error());
   RunId run{};
   random.fill(run);
+  const std::string header = journal_header(run, target);
   // Whole or not at all: a torn header would stand in the way of the next --resume.
-  if (auto written = write_file_atomic(file, journal_header(run, target)); !written) return pass(written.error());
+  if (auto written = write_file_atomic(file, header); !written) return pass(written.error());
   auto fd = open_locked(file, 0);
   if (!fd) return pass(fd.error());
+  // Another process may have been first to lock the new file, and have replaced it too.
+  const auto there = read_file(file, kMaxJournalBytes);
+  if (!there) return pass(there.error());
+  if (*there != header) return held_by_another(file);
   Journal journal(file, *std::move(fd));
   journal.run_ = run;
   return journal;
@@ -247,7 +263,16 @@ std::optional<JournalEntry> Journal::find(const FileKey& key) const {
 
 Result<void> Journal::append(std::span<const JournalEntry> entries) {
   if (entries.empty()) return {};
-  return write_all(fd_.get(), journal_frame(entries), path_);
+  if (torn_) return fail(Errc::io, "cannot write the journal behind a torn frame:", path_.string());
+  const std::string frame = journal_frame(entries);
+  const std::size_t done = write_all(fd_.get(), frame);
+  if (done == frame.size()) return {};
+  auto failed = fail_errno(errno, "cannot write the journal", path_.string());
+  struct stat info {};
+  // Whatever followed a torn frame would be lost to the next --resume.
+  torn_ = done > 0 &&
+          (::fstat(fd_.get(), &info) != 0 || ::ftruncate(fd_.get(), info.st_size - static_cast<off_t>(done)) != 0);
+  return failed;
 }
 
 Result<void> Journal::sync() {

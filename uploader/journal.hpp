@@ -75,7 +75,7 @@ class Journal {
   /// Files known from before.
   [[nodiscard]] std::size_t known() const { return known_.size(); }
 
-  /// Adds the entries as one frame with one write(). Errc::disk_full, Errc::io.
+  /// Adds the entries as one frame with one write(). Errc::disk_full, Errc::io; then nothing of them is in the file.
   [[nodiscard]] Result<void> append(std::span<const JournalEntry> entries);
   /// To the disk (fdatasync).
   [[nodiscard]] Result<void> sync();
@@ -90,6 +90,7 @@ class Journal {
 
   std::filesystem::path path_;
   UniqueFd fd_;
+  bool torn_ = false;  ///< A frame that was cut short could not be removed.
   RunId run_{};
   std::vector<JournalEntry> known_;  ///< Sorted by key.
 };

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "common/cli/flags.hpp"
+#include "common/cli/prompt.hpp"
 #include "common/cli/reporter.hpp"
 
 namespace tml::uploader {
@@ -184,21 +185,12 @@ std::variant<Options, ExitCode> parse_options(int argc, const char* const* argv)
   Raw raw;
   CLI::App app("Uploads files to a server as samples: labelled, signed, resumable.", "tml-uploader");
   cli::set_up_app(app, "tml-uploader");
-  cli::OutputFlags output;
-  cli::ServerFlags server;
   add_selection(app, options, raw);
   add_sending(app, options, raw);
-  cli::add_output_flags(app, output);
-  cli::add_server_flags(app, server);
+  cli::add_output_flags(app, options);
+  cli::add_server_flags(app, options);
   add_rest(app, options, raw);
   if (auto code = cli::parse_arguments(app, argc, argv)) return *code;
-  options.json = output.json;
-  options.no_input = output.no_input;
-  options.quiet = output.quiet;
-  options.verbose = output.verbose;
-  options.host = server.host;
-  options.api_key = server.api_key;
-  options.hmac_key = server.hmac_key;
   if (auto taken = take(options, raw, app); !taken) {
     cli::Reporter reporter({"tml-uploader", options.json, options.quiet, false});
     return reporter.error(taken.error());
@@ -206,12 +198,13 @@ std::variant<Options, ExitCode> parse_options(int argc, const char* const* argv)
   return options;
 }
 
-Result<Settings> load_effective(const Options& options, const Paths& paths, const Environment& environment) {
-  cli::ServerFlags flags;
-  flags.host = options.host;
-  flags.api_key = options.api_key;
-  flags.hmac_key = options.hmac_key;
-  return cli::effective_settings(flags, paths, environment);
+Result<std::string> development_host(const Options& options) {
+  const cli::Prompt prompt(!options.no_input);
+  const std::vector<std::string> hosts = {"edgeimpulse.com", "acc1.edgeimpulse.com", "acc2.edgeimpulse.com",
+                                          "localhost", "edgeimpulse.test"};
+  auto index = prompt.choose("Which server do you want to use?", "--host", hosts);
+  if (!index) return pass(index.error());
+  return hosts[*index];
 }
 
 }  // namespace tml::uploader

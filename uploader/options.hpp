@@ -13,7 +13,7 @@
 
 #include "common/base/error.hpp"
 #include "common/base/exit_code.hpp"
-#include "common/base/settings.hpp"
+#include "common/cli/common_flags.hpp"
 #include "common/sample/names.hpp"
 #include "uploader/parse/labels.hpp"
 
@@ -26,7 +26,7 @@ enum class LabelFrom : std::uint8_t {
   none,    ///< Left unlabeled.
 };
 
-struct Options {
+struct Options : cli::OutputFlags, cli::ServerFlags {
   // What to upload.
   std::vector<std::string> files;  ///< Files and folders (recursive).
   std::string directory;           ///< --directory
@@ -56,17 +56,10 @@ struct Options {
   std::string journal;  ///< Empty = in the state folder.
   bool dry_run = false;
   // Account.
-  std::string host;
-  std::string api_key;   ///< As given: literal or @FILE.
-  std::string hmac_key;  ///< As given.
   std::string project;
   bool clean = false;
   bool dev = false;
   // Output.
-  bool json = false;
-  bool no_input = false;
-  bool quiet = false;
-  bool verbose = false;
   std::uint64_t progress_start = 0;
   std::uint64_t progress_end = 0;          ///< 0 = what this run uploads.
   std::uint32_t progress_interval_ms = 0;  ///< 0 = a bar on a terminal.
@@ -76,8 +69,7 @@ struct Options {
 /// The options, or the code that the program should end with now (--help, --version, usage error; already printed).
 [[nodiscard]] std::variant<Options, ExitCode> parse_options(int argc, const char* const* argv);
 
-/// Reads flags' @FILE keys, the environment and the configuration file.
-[[nodiscard]] Result<Settings> load_effective(const Options& options, const Paths& paths,
-                                              const Environment& environment);
+/// Asks for one of the ecosystem's hosts (wire reference 2.2): what --dev means where none is named.
+[[nodiscard]] Result<std::string> development_host(const Options& options);
 
 }  // namespace tml::uploader

@@ -14,7 +14,6 @@ constexpr std::size_t kMostSettled = 256;
 /// Documents up to here are checked in memory; of larger ones the server tells.
 constexpr std::size_t kMaxVerifiedBytes = std::size_t{8} << 20U;
 constexpr std::size_t kMaxConvertedBytes = std::size_t{16} << 20U;
-constexpr std::string_view kWav = "audio/wav";
 /// Label and metadata of one part: tml-server takes 8 KiB of headers per part.
 constexpr std::size_t kMaxPartText = 5000;
 constexpr std::chrono::seconds kSyncEvery{1};
@@ -23,19 +22,20 @@ bool is_document(std::string_view content_type) {
   return content_type == "application/json" || content_type == "application/cbor";
 }
 
-bool is_text_table(std::string_view content_type) { return content_type == "text/csv" || content_type == "text/plain"; }
-
-bool describes_csv(const KeyValues& metadata) {
-  return std::ranges::any_of(metadata, [](const auto& entry) { return entry.first.starts_with("csv_"); });
-}
-
 std::size_t text_size(const Upload& upload) {
   std::size_t size = upload.label.text.size() * 3 + upload.name.size();
   for (const auto& [key, value] : upload.metadata) size += (key.size() + value.size()) * 6 + 6;
   return size;
 }
 
-bool is_known(const FileState& state) { return state.sha256 != sample::Digest{}; }
+/// The server has the file; of others nobody knows, or it was refused.
+bool is_there(Mark mark) { return mark == Mark::uploaded || mark == Mark::existing; }
+
+bool is_hashed(const FileState& state) { return state.sha256 != sample::Digest{}; }
+
+bool is_untouched(const JournalEntry& known, const FileState& now) {
+  return known.state.size == now.size && known.state.mtime_ns == now.mtime_ns;
+}
 
 }  // namespace
 
@@ -56,133 +56,112 @@ Packer::Packer(Plan& plan, Journal* journal, Clock& clock, PackOptions options)
   synced_ = clock_.steady();
 }
 
-std::uint64_t Packer::limit_for(const Upload& upload) const {
-  return is_text_table(upload.content_type) ? options_.max_csv_bytes : options_.max_file_bytes;
-}
-
-/// .txt is a table only where somebody describes it; what a manifest describes was looked at when it was made.
-bool Packer::looks_into_csv(const Upload& upload) const {
-  if (!options_.csv.empty()) return is_text_table(upload.content_type);
-  return options_.check_csv && upload.content_type == "text/csv" && !describes_csv(upload.metadata);
-}
-
-bool Packer::looks_into_wav(const Upload& upload) const {
-  return upload.content_type == kWav && (options_.check_wav || options_.wav_documents);
-}
-
-/// What is sent is made in memory, whatever the file's size.
 bool Packer::is_rewritten(const Upload& upload) const {
-  if (upload.content_type == kWav) return options_.wav_documents;
-  return options_.convert_csv && !options_.csv.empty() && is_text_table(upload.content_type);
+  return options_.rules.makes_document(upload) || (options_.convert_csv && options_.rules.describes(upload));
 }
 
-Result<void> Packer::read_wav(ReadyFile& ready, std::optional<std::string>& document) const {
-  auto source = random_file_source(ready.upload.path);
-  if (!source) return pass(source.error());
-  if (!options_.wav_documents) {
-    if (auto facts = check_wav(*source, ready.upload.path); !facts) return pass(facts.error());
-    return {};
+Result<std::optional<std::string>> Packer::made_from(ReadyFile& ready, const FileBytes& file) const {
+  if (options_.rules.makes_document(ready.upload)) {
+    WavDocument as;
+    as.hmac_key = options_.document_key;
+    auto made = wav_document(file.source(), as, file.path());
+    if (!made) return pass(made.error());
+    ready.upload.name = ready.upload.name.substr(0, ready.upload.name.rfind('.')) + ".cbor";
+    ready.upload.content_type = "application/octet-stream";
+    return std::optional(*std::move(made));
   }
-  WavDocument as;
-  as.hmac_key = options_.document_key;
-  auto made = wav_document(*source, as, ready.upload.path);
-  if (!made) return pass(made.error());
-  document = *std::move(made);
-  ready.upload.name = ready.upload.name.substr(0, ready.upload.name.rfind('.')) + ".cbor";
-  ready.upload.content_type = "application/octet-stream";
-  return {};
-}
-
-Result<void> Packer::describe_csv(ReadyFile& ready, const FileBytes& file, std::optional<std::string>& converted) {
-  CsvChecker checker(ready.upload.path, options_.csv);
-  auto fed = file.each_piece([&checker](std::string_view piece) { return checker.feed(piece); });
-  if (!fed) return fed;
-  auto facts = checker.finish();
+  auto checker = csv_checker(ready.upload, options_.rules);
+  auto fed = file.each_piece([&checker](std::string_view piece) { return checker->feed(piece); });
+  if (!fed) return pass(fed.error());
+  auto facts = checker->finish();
   if (!facts) return pass(facts.error());
-  if (options_.csv.empty()) return {};
-  if (!options_.convert_csv) {
-    for (auto& [key, value] : csv_metadata(*facts)) {
-      std::erase_if(ready.upload.metadata, [&key = key](const auto& entry) { return entry.first == key; });
-      ready.upload.metadata.emplace_back(key, value);
-    }
-    return {};
-  }
-  if (facts->follows_rules) return {};
+  if (facts->follows_rules) return std::nullopt;
   if (file.size() > kMaxConvertedBytes) {
     return fail(Errc::limit, "the file is too large to be rewritten for this server (16 MB):", file.path(),
                 "Add a timestamp column to it");
   }
-  converted.emplace();
+  std::string converted;
   CsvConverter converter(*std::move(facts), [&converted](std::string_view text) -> Result<void> {
-    converted->append(text);
+    converted += text;
     return {};
   });
   fed = file.each_piece([&converter](std::string_view piece) { return converter.feed(piece); });
-  return fed ? converter.finish() : fed;
+  if (fed) fed = converter.finish();
+  if (!fed) return pass(fed.error());
+  return std::optional(std::move(converted));
 }
 
-Result<void> Packer::read_small(ReadyFile& ready, const FileBytes& file, std::string& into) {
-  ready.offset = into.size();
-  std::optional<std::string> converted;
-  if (looks_into_csv(ready.upload)) {
-    if (auto described = describe_csv(ready, file, converted); !described) return described;
-  } else if (looks_into_wav(ready.upload)) {
-    if (auto read = read_wav(ready, converted); !read) return read;
-  }
-  if (converted) {
-    into += *converted;
-  } else if (auto read = file.append_to(into); !read) {
-    return read;
-  }
-  ready.size = into.size() - ready.offset;
-  const sample::Bytes content = sample::as_bytes(std::string_view(into).substr(ready.offset));
-  if (options_.hash) ready.state.sha256 = sample::sha256(content);
+void Packer::take_digests(ReadyFile& ready, std::string_view content) {
+  const sample::Bytes bytes = sample::as_bytes(content);
+  if (options_.hash) ready.state.sha256 = sample::sha256(bytes);
   if (signer_) {
-    const std::array<sample::Bytes, 1> pieces = {content};
+    const std::array<sample::Bytes, 1> pieces = {bytes};
     ready.signature = sample::hex(signer_->mac(pieces));
   }
-  if (!options_.verify_key.empty() && is_document(ready.upload.content_type)) {
-    if (auto verified = sample::verify(content, options_.verify_key)) ready.own_signature = *verified;
-  }
+}
+
+Result<void> Packer::read_large(ReadyFile& ready, std::optional<CsvChecker>& checker) {
+  if (!checker && !options_.hash && !signer_) return {};
+  sample::Sha256 hash;
+  StreamMac mac(options_.mac_key);
+  auto read = ready.file->each_piece([&](std::string_view piece) -> Result<void> {
+    if (options_.hash) hash.update(sample::as_bytes(piece));
+    if (signer_) mac.update(piece);
+    return checker ? checker->feed(piece) : Result<void>{};
+  });
+  if (!read) return read;
+  if (options_.hash) ready.state.sha256 = hash.finish();
+  if (signer_) ready.signature = sample::hex(mac.finish());
   return {};
 }
 
-Result<void> Packer::read_large(ReadyFile& ready, const FileBytes& file) {
-  if (options_.hash || signer_) {
-    sample::Sha256 hash;
-    StreamMac mac(options_.mac_key);
-    auto read = file.each_piece([this, &hash, &mac](std::string_view piece) -> Result<void> {
-      if (options_.hash) hash.update(sample::as_bytes(piece));
-      if (signer_) mac.update(piece);
-      return {};
-    });
-    if (!read) return read;
-    if (options_.hash) ready.state.sha256 = hash.finish();
-    if (signer_) {
-      const sample::Digest digest = mac.finish();
-      ready.signature = sample::hex(digest);
+Result<void> Packer::read(ReadyFile& ready, std::shared_ptr<FileBytes> file, std::string& into) {
+  std::optional<std::string> made;
+  std::optional<CsvChecker> checker;
+  if (is_rewritten(ready.upload)) {
+    auto rewritten = made_from(ready, *file);
+    if (!rewritten) return pass(rewritten.error());
+    made = *std::move(rewritten);
+  } else {
+    if (auto examined = examine_wav(ready.upload, *file, options_.rules); !examined) return examined;
+    checker = csv_checker(ready.upload, options_.rules);
+  }
+  if (made || file->size() <= options_.small_bytes) {
+    ready.offset = into.size();
+    if (made) {
+      into += *made;
+    } else if (auto got = file->append_to(into); !got) {
+      return got;
     }
+    const auto content = std::string_view(into).substr(ready.offset);
+    ready.size = content.size();
+    take_digests(ready, content);
+    if (checker) {
+      if (auto fed = checker->feed(content); !fed) return fed;
+    }
+  } else {
+    ready.file = std::move(file);
+    ready.size = ready.file->size();
+    if (auto got = read_large(ready, checker); !got) return got;
   }
-  if (!options_.verify_key.empty() && is_document(ready.upload.content_type) && file.size() <= kMaxVerifiedBytes) {
-    std::string content;
-    if (auto read = file.append_to(content); !read) return read;
-    if (auto verified = sample::verify(sample::as_bytes(content), options_.verify_key)) ready.own_signature = *verified;
+  if (checker) {
+    auto facts = checker->finish();
+    if (!facts) return pass(facts.error());
+    set_values(ready.upload.metadata, csv_metadata(*facts));
   }
-  return {};
+  return verify_document(ready, into);
 }
 
-/// True when an earlier run has uploaded these very bytes. Call with the hash taken, where one is taken.
-bool Packer::is_done(ReadyFile& ready, const FileBytes& file, Outcome& outcome) const {
-  const auto known = journal_ != nullptr ? journal_->find(ready.key) : std::nullopt;
-  if (!known) return false;
-  const bool same_time = known->state.size == file.size() && known->state.mtime_ns == file.mtime_ns();
-  const bool comparable = is_known(known->state) && is_known(ready.state);
-  const bool same = comparable ? known->state.sha256 == ready.state.sha256 : same_time;
-  if (known->mark == Mark::failed) return false;
-  ready.changed = !same;
-  ready.sent_before = same && known->mark == Mark::sent;
-  outcome.fate = Fate::done;
-  return same && known->mark != Mark::sent;
+Result<void> Packer::verify_document(ReadyFile& ready, std::string_view batch) const {
+  if (options_.verify_key.empty() || !is_document(ready.upload.content_type)) return {};
+  std::string large;
+  if (ready.file) {
+    if (ready.size > kMaxVerifiedBytes) return {};
+    if (auto got = ready.file->append_to(large); !got) return got;
+  }
+  const std::string_view content = ready.file ? std::string_view(large) : batch.substr(ready.offset);
+  if (auto own = sample::verify(sample::as_bytes(content), options_.verify_key)) ready.own_signature = *own;
+  return {};
 }
 
 std::optional<ReadyFile> Packer::load(Upload upload, std::string& into, Packed& packed) {
@@ -191,60 +170,34 @@ std::optional<ReadyFile> Packer::load(Upload upload, std::string& into, Packed& 
   ready.key = file_key(upload);
   ready.upload = std::move(upload);
   Outcome outcome = outcome_of(ready.upload, ready.number, 0);
-  const auto refuse = [&](Error error) {
-    outcome.fate = Fate::failed;
+  const auto settle = [&](Fate fate, std::optional<Error> error) {
+    outcome.fate = fate;
     outcome.error = std::move(error);
     packed.settled.push_back(std::move(outcome));
     return std::nullopt;
   };
-  if (ready.upload.problem) return refuse(*ready.upload.problem);
-  auto file = FileBytes::open(ready.upload.path);
-  if (!file) return refuse(file.error());
-  const FileBytes& bytes = **file;
-  outcome.size = bytes.size();
-  if (bytes.size() == 0) return refuse(Error{Errc::malformed, "the file is empty:", bytes.path(), {}, {}});
-  if (const std::uint64_t limit = limit_for(ready.upload); limit != 0 && bytes.size() > limit) {
-    return refuse(Error{Errc::limit,
-                        "File too large, max. size is " + std::to_string(limit >> 20U) + "MB (this one has " +
-                            cli::human_size(bytes.size()) + "):",
-                        bytes.path(),
-                        {},
-                        {}});
-  }
-  ready.state.size = bytes.size();
-  ready.state.mtime_ns = bytes.mtime_ns();
-  ready.size = bytes.size();
+  auto file = open_upload(ready.upload, options_.rules);
+  if (!file) return settle(Fate::failed, file.error());
+  outcome.size = (*file)->size();
+  ready.state.size = (*file)->size();
+  ready.state.mtime_ns = (*file)->mtime_ns();
+  const auto known = journal_ != nullptr ? journal_->find(ready.key) : std::nullopt;
   // A file with the size and time that it had when it was uploaded is not read again.
-  if (const auto known = journal_ != nullptr ? journal_->find(ready.key) : std::nullopt;
-      known && known->state.size == ready.state.size && known->state.mtime_ns == ready.state.mtime_ns &&
-      is_done(ready, bytes, outcome)) {
-    packed.settled.push_back(std::move(outcome));
-    return std::nullopt;
-  }
-  const bool rewritten = is_rewritten(ready.upload);
+  if (known && is_there(known->mark) && is_untouched(*known, ready.state)) return settle(Fate::done, {});
   const std::size_t before = into.size();
-  const bool small = bytes.size() <= options_.small_bytes || rewritten;
-  Result<void> read;
-  if (small) {
-    read = read_small(ready, bytes, into);
-  } else {
-    std::optional<std::string> unused;
-    if (looks_into_csv(ready.upload)) {
-      read = describe_csv(ready, bytes, unused);
-    } else if (looks_into_wav(ready.upload)) {
-      read = read_wav(ready, unused);
+  if (auto got = read(ready, *std::move(file), into); !got) {
+    into.resize(before);
+    return settle(Fate::failed, got.error());
+  }
+  if (known && known->mark != Mark::failed) {
+    const bool hashed = is_hashed(known->state) && is_hashed(ready.state);
+    const bool same = hashed ? known->state.sha256 == ready.state.sha256 : is_untouched(*known, ready.state);
+    if (same && is_there(known->mark)) {
+      into.resize(before);
+      return settle(Fate::done, {});
     }
-    if (read) read = read_large(ready, bytes);
-    ready.file = *std::move(file);
-  }
-  if (!read) {
-    into.resize(before);
-    return refuse(read.error());
-  }
-  if (is_done(ready, bytes, outcome)) {
-    into.resize(before);
-    packed.settled.push_back(std::move(outcome));
-    return std::nullopt;
+    ready.changed = !same;
+    ready.sent_before = same;
   }
   if (journal_ != nullptr && options_.hash) {
     ready.envelope = envelope_id(journal_->run(), ready.key, ready.state.sha256);

@@ -16,7 +16,7 @@
 
 #include "common/base/clock.hpp"
 #include "uploader/batch.hpp"
-#include "uploader/parse/csv_check.hpp"
+#include "uploader/examine.hpp"
 #include "uploader/plan.hpp"
 
 namespace tml::uploader {
@@ -27,16 +27,11 @@ struct PackOptions {
   std::size_t max_files = 1;
   std::size_t max_batch_bytes = std::size_t{512} << 10U;
   std::size_t small_bytes = std::size_t{128} << 10U;  ///< Up to here a file's content travels in memory.
-  std::uint64_t max_file_bytes = 0;
-  std::uint64_t max_csv_bytes = 0;  ///< The same for .csv and .txt.
-  std::string mac_key;              ///< Empty = no x-tml-signature.
-  std::string verify_key;           ///< For documents' own signatures; empty = not checked here.
-  std::string document_key;         ///< Signs documents that are made here; empty = alg "none".
-  CsvDescription csv;
-  bool convert_csv = false;    ///< Rewrite described files; else describe them in their metadata.
-  bool check_csv = false;      ///< Refuse .csv files without description that break the rules (csv_check.hpp).
-  bool check_wav = false;      ///< Refuse broken .wav files.
-  bool wav_documents = false;  ///< Send .wav files as acquisition documents, signed with document_key.
+  FileRules rules;                                    ///< Which files are refused.
+  std::string mac_key;                                ///< Empty = no x-tml-signature.
+  std::string verify_key;                             ///< For documents' own signatures; empty = not checked here.
+  std::string document_key;                           ///< Signs documents that are made here; empty = alg "none".
+  bool convert_csv = false;  ///< Rewrite described files that break the rules; else describe them in their metadata.
 };
 
 /// One turn: what was settled without being sent, and perhaps a batch.
@@ -57,16 +52,15 @@ class Packer {
  private:
   /// Empty = settled.
   [[nodiscard]] std::optional<ReadyFile> load(Upload upload, std::string& into, Packed& packed);
-  [[nodiscard]] Result<void> read_small(ReadyFile& ready, const FileBytes& file, std::string& into);
-  [[nodiscard]] Result<void> read_large(ReadyFile& ready, const FileBytes& file);
-  [[nodiscard]] Result<void> describe_csv(ReadyFile& ready, const FileBytes& file,
-                                          std::optional<std::string>& converted);
-  [[nodiscard]] Result<void> read_wav(ReadyFile& ready, std::optional<std::string>& document) const;
-  [[nodiscard]] bool looks_into_csv(const Upload& upload) const;
-  [[nodiscard]] bool looks_into_wav(const Upload& upload) const;
+  /// Examines and reads it, into `into` or, when it is large, for its hash and MAC only.
+  [[nodiscard]] Result<void> read(ReadyFile& ready, std::shared_ptr<FileBytes> file, std::string& into);
+  /// What is sent may be made here, in memory whatever the file's size.
   [[nodiscard]] bool is_rewritten(const Upload& upload) const;
-  [[nodiscard]] bool is_done(ReadyFile& ready, const FileBytes& file, Outcome& outcome) const;
-  [[nodiscard]] std::uint64_t limit_for(const Upload& upload) const;
+  /// What is sent in place of the file's own bytes; empty = those.
+  [[nodiscard]] Result<std::optional<std::string>> made_from(ReadyFile& ready, const FileBytes& file) const;
+  [[nodiscard]] Result<void> read_large(ReadyFile& ready, std::optional<CsvChecker>& checker);
+  [[nodiscard]] Result<void> verify_document(ReadyFile& ready, std::string_view batch) const;
+  void take_digests(ReadyFile& ready, std::string_view content);
   [[nodiscard]] Result<Packed> give(Packed packed, Batch batch);
 
   Plan& plan_;

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <filesystem>
 
+#include "uploader/examine.hpp"
 #include "uploader/folder.hpp"
 
 namespace tml::uploader {
@@ -197,8 +198,7 @@ Result<PlanSize> measure_plan(const Options& options) {
     if (!upload) return pass(upload.error());
     if (!*upload) return size;
     ++size.files;
-    if (size.large_table || ((*upload)->content_type != "text/csv" && (*upload)->content_type != "text/plain"))
-      continue;
+    if (size.large_table || !is_table((*upload)->content_type)) continue;
     std::error_code error;
     const std::uintmax_t bytes = fs::file_size((*upload)->path, error);
     size.large_table = !error && bytes > kMaxFileBytes;

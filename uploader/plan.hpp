@@ -38,10 +38,8 @@ using Warn = std::function<void(std::string)>;
 
 struct PlanSize {
   std::uint64_t files = 0;
-  bool large_table = false;  ///< There is a .csv or .txt file above kMaxFileBytes.
+  bool large_table = false;  ///< There is a .csv or .txt file above kMaxFileBytes (examine.hpp).
 };
-inline constexpr std::uint64_t kMaxFileBytes = std::uint64_t{100} << 20U;  ///< Wire reference 4.2.
-inline constexpr std::uint64_t kMaxTableBytes = std::uint64_t{2} << 30U;   ///< The same, with a CSV wizard.
 
 /// By going through a plan of its own. Warnings are dropped.
 [[nodiscard]] Result<PlanSize> measure_plan(const Options& options);

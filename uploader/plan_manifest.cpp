@@ -10,14 +10,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-void add_metadata(KeyValues& into, const KeyValues& more) {
-  for (const auto& [key, value] : more) {
-    const auto same = [&key = key](const auto& entry) { return entry.first == key; };
-    std::erase_if(into, same);
-    into.emplace_back(key, value);
-  }
-}
-
 /// Names in manifests lack the extension (wire reference 4.3).
 std::string sent_name(const ManifestEntry& entry) {
   if (entry.name.empty()) return std::string(sample::base_name(entry.path));
@@ -48,9 +40,8 @@ class ManifestPlan final : public Plan {
       if (auto category = sample::parse_category(entry.category)) upload.category = *category;
     }
     if (!options_.label && entry.label.kind != LabelKind::infer) upload.label = entry.label;
-    KeyValues metadata = entry.metadata;
-    add_metadata(metadata, options_.metadata);
-    upload.metadata = std::move(metadata);
+    upload.metadata = entry.metadata;
+    set_values(upload.metadata, options_.metadata);
     upload.boxes = entry.boxes;
     for (const std::string& path : entry.attachments) {
       upload.attachments.push_back((folder_ / path).string());

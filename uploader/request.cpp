@@ -131,10 +131,8 @@ Result<void> add_side_files(Body& body, const ReadyFile& ready, const RequestOpt
       body.text("\r\n");
       body.text(side.json);
     } else {
-      auto file = FileBytes::open(side.path);
+      auto file = open_attachment(side.path, options.max_attachment_bytes);
       if (!file) return pass(file.error());
-      if ((*file)->size() > options.max_attachment_bytes)
-        return fail(Errc::limit, "the attachment is too large:", side.path);
       body.text(part_head(options.boundary, side.name, content_type_for(side.name)));
       body.text("\r\n");
       body.file(*std::move(file));

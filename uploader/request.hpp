@@ -10,6 +10,7 @@
 
 #include "common/http/client.hpp"
 #include "uploader/batch.hpp"
+#include "uploader/examine.hpp"
 
 namespace tml::uploader {
 
@@ -21,7 +22,7 @@ struct RequestOptions {
   /// The HTTP client may send again by itself when a kept-alive connection turns out dead. Only for servers that know
   /// envelopes: with others the caller must know that a request may have arrived twice.
   bool may_resend = false;
-  std::uint64_t max_attachment_bytes = std::uint64_t{100} << 20U;
+  std::uint64_t max_attachment_bytes = kMaxFileBytes;
 };
 
 /// `batch` must outlive the sending when it holds a large file. Errc of opening an attachment, Errc::limit.

@@ -206,18 +206,16 @@ PackOptions Run::pack_options(const std::string& mac_key, bool csv_wizard) const
           static_cast<std::size_t>(std::min<std::uint64_t>(pack.max_batch_bytes, server_.max_request_bytes / 2));
     }
   }
-  pack.max_file_bytes = server_.max_file_bytes > 0 ? server_.max_file_bytes : kMaxFileBytes;
-  pack.max_csv_bytes = csv_wizard ? kMaxTableBytes : pack.max_file_bytes;
+  pack.rules = rules_of(options_);
+  if (server_.max_file_bytes > 0) pack.rules.max_file_bytes = server_.max_file_bytes;
+  if (csv_wizard) {
+    pack.rules.check_csv = false;  // Such a project says itself which layouts it takes.
+  } else {
+    pack.rules.max_table_bytes = pack.rules.max_file_bytes;
+  }
   pack.mac_key = mac_key;
   if (!server_.known_hashes) pack.verify_key = project_.hmac_key;
-  pack.csv.timestamp_column = options_.csv_timestamp;
-  pack.csv.axes = options_.csv_axes;
-  if (options_.frequency_hz > 0) pack.csv.frequency_hz = options_.frequency_hz;
   pack.convert_csv = !server_.ours;
-  // A project with a CSV wizard says itself which layouts it takes.
-  pack.check_csv = options_.check && !csv_wizard;
-  pack.check_wav = options_.check;
-  pack.wav_documents = options_.wav_as_document;
   pack.document_key = project_.hmac_key;
   return pack;
 }

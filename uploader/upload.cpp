@@ -86,6 +86,8 @@ std::string extension_of(std::string_view file_name) {
   return extension;
 }
 
+bool is_table(std::string_view content_type) { return content_type == "text/csv" || content_type == "text/plain"; }
+
 std::string_view content_type_for(std::string_view file_name) {
   const std::string extension = extension_of(file_name);
   for (const auto& [known, type] : kTypes) {

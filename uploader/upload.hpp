@@ -53,6 +53,8 @@ struct SideFile {
 
 /// By extension, without regard to case (wire reference 4.2); empty when it is none that the service takes.
 [[nodiscard]] std::string_view content_type_for(std::string_view file_name);
+/// "text/csv" or "text/plain".
+[[nodiscard]] bool is_table(std::string_view content_type);
 /// ".csv" in lower case; empty without one.
 [[nodiscard]] std::string extension_of(std::string_view file_name);
 

@@ -9,24 +9,10 @@
 #include <optional>
 #include <string>
 
-#include "common/base/error.hpp"
 #include "common/base/exit_code.hpp"
-#include "common/base/settings.hpp"
+#include "common/cli/common_flags.hpp"
 
 namespace tml::cli {
-
-struct OutputFlags {
-  bool json = false;      ///< Results and events as JSON lines on standard output.
-  bool no_input = false;  ///< Never ask; fail and name the flag instead.
-  bool quiet = false;     ///< Errors only.
-  bool verbose = false;   ///< Debug log, protocol bytes included.
-};
-
-struct ServerFlags {
-  std::string host;
-  std::string api_key;   ///< Literal, or @FILE.
-  std::string hmac_key;  ///< Literal, or @FILE.
-};
 
 void add_output_flags(CLI::App& app, OutputFlags& flags);
 void add_server_flags(CLI::App& app, ServerFlags& flags);
@@ -38,9 +24,5 @@ void set_up_app(CLI::App& app, const std::string& tool);
 /// Parses; when the program should end now (help, version, usage error) the exit code to end with. Usage errors are
 /// printed on standard error, as a JSON line on standard output too when --json is among the arguments.
 [[nodiscard]] std::optional<ExitCode> parse_arguments(CLI::App& app, int argc, const char* const* argv);
-
-/// Flags over environment over file; keys given as @FILE are read, and every key is registered with log_secret().
-[[nodiscard]] Result<Settings> effective_settings(const ServerFlags& flags, const Paths& paths,
-                                                  const Environment& environment);
 
 }  // namespace tml::cli

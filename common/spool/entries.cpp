@@ -175,6 +175,7 @@ Result<PutResult> Spool::put_capture(const std::string& board, const std::string
       insert->bind_blob(13, entry.payload);
     }
     if (auto run = insert->run(); !run) return pass(run.error());
+    result.sequence = database.last_row_id();
   }
   step("inserted");
   if (!board.empty()) {
@@ -199,6 +200,29 @@ Result<std::vector<EntryInfo>> Spool::list(std::string_view device) {
 }
 
 Result<EntryInfo> Spool::find(const std::string& envelope) { return impl_->find(envelope); }
+
+Result<DeviceTotals> Spool::totals_of(std::string_view device, std::int64_t from_sequence) {
+  auto counts = impl_->database->prepare(
+      "SELECT sum(state='pending' AND sequence>=?2), sum(state='held' AND sequence>=?2),"
+      " sum(state='refused' AND sequence>=?2), sum(state<>'refused' AND sequence<?2) FROM entries WHERE device=?1");
+  if (!counts) return pass(counts.error());
+  counts->bind(1, device).bind(2, from_sequence);
+  if (auto row = counts->step(); !row) return pass(row.error());
+  DeviceTotals totals;
+  totals.pending = static_cast<std::uint64_t>(counts->integer(0));
+  totals.held = static_cast<std::uint64_t>(counts->integer(1));
+  totals.refused = static_cast<std::uint64_t>(counts->integer(2));
+  totals.earlier = static_cast<std::uint64_t>(counts->integer(3));
+  auto reason = impl_->database->prepare(
+      "SELECT last_error FROM entries WHERE device=?1 AND (state<>'refused' OR sequence>=?2)"
+      " ORDER BY state='refused', sequence LIMIT 1");
+  if (!reason) return pass(reason.error());
+  reason->bind(1, device).bind(2, from_sequence);
+  const auto row = reason->step();
+  if (!row) return pass(row.error());
+  if (*row) totals.last_error = reason->text(0);
+  return totals;
+}
 
 Result<std::string> Spool::payload(const std::string& envelope) {
   auto statement = impl_->database->prepare("SELECT payload, sha256, size_bytes FROM entries WHERE envelope=?");

@@ -79,7 +79,17 @@ struct Intent {
 
 struct PutResult {
   std::string envelope;
-  bool existing = false;  ///< put_capture found this content of this board in place: nothing was added.
+  bool existing = false;      ///< put_capture found this content of this board in place: nothing was added.
+  std::int64_t sequence = 0;  ///< As EntryInfo's; 0 when nothing was added.
+};
+
+/// What of one device is in the spool, from one entry on.
+struct DeviceTotals {
+  std::uint64_t pending = 0;
+  std::uint64_t held = 0;
+  std::uint64_t refused = 0;
+  std::uint64_t earlier = 0;  ///< Pending or held before that entry: delivered first.
+  std::string last_error;     ///< Of what is first to be delivered, else of the first refused; may be empty.
 };
 
 struct Totals {

@@ -73,6 +73,8 @@ class Spool {
   [[nodiscard]] Result<std::vector<EntryInfo>> list(std::string_view device = {});
   [[nodiscard]] Result<EntryInfo> find(const std::string& envelope);
   [[nodiscard]] Result<Totals> totals();
+  /// Of the device's entries, those with `from_sequence` or more.
+  [[nodiscard]] Result<DeviceTotals> totals_of(std::string_view device, std::int64_t from_sequence);
   /// The bytes, checked against the entry's hash.
   [[nodiscard]] Result<std::string> payload(const std::string& envelope);
 

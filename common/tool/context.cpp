@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/tool/context.hpp"
 
-#include "common/base/log.hpp"
+#include "common/base/json.hpp"
 #include "common/spool/async_spool.hpp"
 
 namespace tml::tool {
@@ -14,13 +14,13 @@ std::string fact(const std::map<std::string, std::string>& facts, const char* na
 
 }  // namespace
 
-Context::Context(boost::asio::io_context& io_context, std::string the_project, Paths the_paths, Settings the_settings,
-                 Endpoints the_endpoints, cli::Reporter& the_reporter)
+Context::Context(boost::asio::io_context& io_context, std::string the_project, Configuration configuration,
+                 cli::Reporter& the_reporter)
     : io(io_context),
       project(std::move(the_project)),
-      paths(std::move(the_paths)),
-      settings(std::move(the_settings)),
-      endpoints(std::move(the_endpoints)),
+      paths(std::move(configuration.paths)),
+      settings(std::move(configuration.settings)),
+      endpoints(std::move(configuration.endpoints)),
       reporter(the_reporter),
       clock(system_clock()),
       random(system_random()) {}
@@ -81,6 +81,14 @@ Result<void> Context::remember_fact(const std::string& device, const std::string
   if (!stored) return pass(stored.error());
   for (Settings* target : {&*stored, &settings}) target->devices[device][name] = value;
   return save_settings(paths.config_file, *stored);
+}
+
+void Context::report_endpoints() const {
+  reporter.event(
+      "endpoints",
+      Json{{"api", endpoints.api}, {"remote_mgmt", endpoints.remote_mgmt}, {"ingestion", endpoints.ingestion}},
+      "Endpoints:\n    Websocket: " + endpoints.remote_mgmt + "\n    API:       " + endpoints.api +
+          "\n    Ingestion: " + endpoints.ingestion);
 }
 
 Result<std::unique_ptr<spool::AsyncSpool>> Context::open_spool() const {

@@ -31,11 +31,17 @@ struct ProjectFacts {
   std::string hmac_key;
 };
 
+/// What flags, environment and configuration file come to (configure() in start.hpp).
+struct Configuration {
+  Paths paths;
+  Settings settings;  ///< Effective.
+  Endpoints endpoints;
+};
+
 class Context {
  public:
   /// `project`: of --project; empty = the device's own, or the only one.
-  Context(boost::asio::io_context& io, std::string project, Paths paths, Settings settings, Endpoints endpoints,
-          cli::Reporter& reporter);
+  Context(boost::asio::io_context& io, std::string project, Configuration configuration, cli::Reporter& reporter);
 
   boost::asio::io_context& io;
   const std::string project;
@@ -58,6 +64,9 @@ class Context {
   /// Keeps one more fact of a device (Settings::devices), likewise.
   [[nodiscard]] Result<void> remember_fact(const std::string& device, const std::string& name,
                                            const std::string& value);
+
+  /// Tells which addresses are used.
+  void report_endpoints() const;
 
   [[nodiscard]] std::filesystem::path spool_folder() const { return paths.state_dir / "spool"; }
   [[nodiscard]] Result<std::unique_ptr<spool::AsyncSpool>> open_spool() const;

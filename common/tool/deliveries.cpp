@@ -19,6 +19,15 @@ spool::DeliveryOptions delivery_options() {
 
 }  // namespace
 
+std::string not_delivered_text(const Outcome& outcome) {
+  if (outcome.kind == Outcome::Kind::refused) {
+    return "The server refuses the upload: " + outcome.error->what +
+           ". The sample is stored locally (tml-daemon spool list)";
+  }
+  const std::string why = outcome.error ? " (" + outcome.error->what + ")" : "";
+  return "The ingestion service cannot be reached" + why + ". The sample is stored locally and will be delivered";
+}
+
 Deliveries::Deliveries(Context& context, spool::AsyncSpool& spool)
     : context_(context),
       spool_(spool),
@@ -40,7 +49,7 @@ std::optional<spool::Target> Deliveries::target(const spool::EntryInfo& entry) c
 spool::DeliveryEvents Deliveries::events() {
   spool::DeliveryEvents events;
   events.on_delivered = [this](const spool::Receipt& receipt) {
-    last_warning_.erase(receipt.entry.device);
+    last_failure_.erase(receipt.entry.device);
     context_.reporter.event("delivered",
                             Json{{"envelope", receipt.entry.envelope},
                                  {"board", receipt.entry.device},
@@ -55,10 +64,11 @@ spool::DeliveryEvents Deliveries::events() {
     found->second->news->set();
   };
   events.on_retry = [this](const spool::EntryInfo& entry, const Error& error, Millis retry_in) {
-    std::string& last = last_warning_[entry.device];
     const std::string text = error.message();
-    if (last != text) {
-      last = text;
+    const auto last = last_failure_.find(entry.device);
+    const bool news = last == last_failure_.end() || last->second.message() != text;
+    last_failure_.insert_or_assign(entry.device, error);
+    if (news) {
       log_warning("delivery for " + entry.device + ": " + text + " Stored locally, trying again.");
     }
     context_.reporter.event("delivery_retry", Json{{"envelope", entry.envelope},
@@ -108,6 +118,12 @@ Awaitable<void> Deliveries::run() {
     }
     co_await pause_.wait_for(kTakeOverEvery);
   }
+}
+
+std::optional<Error> Deliveries::last_failure(const std::string& device) const {
+  const auto found = last_failure_.find(device);
+  if (found == last_failure_.end()) return std::nullopt;
+  return found->second;
 }
 
 void Deliveries::stop() {

@@ -31,6 +31,9 @@ struct Outcome {
   std::optional<Error> error;
 };
 
+/// For the server that asked for the sample: what sample_failed says when it is not delivered.
+[[nodiscard]] std::string not_delivered_text(const Outcome& outcome);
+
 class Deliveries {
  public:
   Deliveries(Context& context, spool::AsyncSpool& spool);
@@ -45,6 +48,9 @@ class Deliveries {
 
   /// The board's own key, for boards that belong to no project known here.
   void set_board_key(const std::string& board, std::string api_key) { board_keys_[board] = std::move(api_key); }
+
+  /// Why the device's newest attempt failed that this process made; none once one succeeds.
+  [[nodiscard]] std::optional<Error> last_failure(const std::string& device) const;
 
   /// Waits for the receipt of a committed entry. Gives up once nothing has moved for `patience` (an upload under way
   /// counts as movement).
@@ -66,7 +72,7 @@ class Deliveries {
   spool::AsyncSpool& spool_;
   std::map<std::string, std::string> board_keys_;
   std::map<std::string, Waiting*> waiting_;
-  std::map<std::string, std::string> last_warning_;  ///< Per device, so that a long outage is one line.
+  std::map<std::string, Error> last_failure_;  ///< Per device; told when it changes, so that a long outage is one line.
   spool::Delivery delivery_;
   Pause pause_;
   bool stopping_ = false;

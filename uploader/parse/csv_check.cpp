@@ -55,7 +55,9 @@ struct CsvChecker::Impl {
   Result<void> data_line(std::uint64_t number);
   Result<void> check_time(std::uint64_t number);
   Result<void> check_values(std::uint64_t number) const;
+  void compare_time();
   Result<CsvFacts> conclude();
+  [[nodiscard]] bool says_nothing_new() const;
 
   [[nodiscard]] std::string_view column_name(std::size_t index) const {
     return facts.has_header && index < facts.columns.size() ? std::string_view(facts.columns[index])
@@ -71,6 +73,7 @@ struct CsvChecker::Impl {
   CsvClock clock;
   std::vector<std::string_view> cells;
   bool begun = false;
+  bool evenly_timed = true;  ///< As far as compare_time() has seen.
   std::optional<Error> fault;
 };
 
@@ -177,6 +180,14 @@ Result<void> CsvChecker::Impl::check_time(std::uint64_t number) {
               place(number, index), "Resample the file, split it at the gap, or give --frequency HZ to ignore it");
 }
 
+/// Timestamps beside a frequency are allowed to be anything; here they are only noted.
+void CsvChecker::Impl::compare_time() {
+  if (!evenly_timed) return;
+  const std::string_view cell = cells[*facts.timestamp];
+  const auto time = csv_number(cell);
+  evenly_timed = time && clock.add(*time, cell) == CsvClock::Verdict::even;
+}
+
 Result<void> CsvChecker::Impl::check_values(std::uint64_t number) const {
   for (const std::size_t index : facts.axis_columns) {
     if (csv_number(cells[index])) continue;
@@ -197,14 +208,29 @@ Result<void> CsvChecker::Impl::data_line(std::uint64_t number) {
         csv_place(lines.name(), number, std::min(cells.size(), facts.columns.size()) + 1));
   }
   ++facts.rows;
-  const bool timed = facts.timestamp && !description.frequency_hz;
-  if (timed) {
+  if (description.frequency_hz) {
+    if (facts.timestamp) compare_time();
+  } else if (facts.timestamp) {
     if (auto ok = check_time(number); !ok) return ok;
-  } else if (facts.rows == 2 && !description.frequency_hz) {
+  } else if (facts.rows == 2) {
     return fail(Errc::malformed, "several rows without a column \"timestamp\":", csv_place(lines.name(), number),
                 "Name the column of milliseconds with --csv-timestamp COLUMN, or give --frequency HZ");
   }
   return check_values(number);
+}
+
+/// The description repeats what the file says by the rules. They name no other delimiter and no byte order mark, so a
+/// described file with such is rewritten to be sure.
+bool CsvChecker::Impl::says_nothing_new() const {
+  if (!facts.has_header || facts.delimiter != ',' || facts.has_bom) return false;
+  const std::size_t before = facts.timestamp ? 1 : 0;
+  if (facts.axis_columns.size() + before != facts.columns.size()) return false;
+  for (std::size_t i = 0; i < facts.axis_columns.size(); ++i) {
+    if (facts.axis_columns[i] != i + before) return false;
+  }
+  if (!facts.timestamp) return facts.rows == 1 && !description.frequency_hz;
+  if (*facts.timestamp != 0 || facts.columns.front() != kTimestamp) return false;
+  return !description.frequency_hz || (evenly_timed && clock.fits(*facts.interval_ms));
 }
 
 Result<CsvFacts> CsvChecker::Impl::conclude() {
@@ -216,7 +242,7 @@ Result<CsvFacts> CsvChecker::Impl::conclude() {
     facts.interval_ms = clock.interval_ms();
   }
   facts.has_bom = lines.had_bom();
-  facts.follows_rules = description.empty();
+  facts.follows_rules = description.empty() || says_nothing_new();
   return facts;
 }
 

@@ -52,7 +52,9 @@ struct CsvFacts {
   std::uint64_t rows = 0;                 ///< Data rows.
   std::uint64_t bytes = 0;
   std::optional<double> interval_ms;  ///< From the timestamps or the description; empty for a single row.
-  bool follows_rules = false;         ///< Of wire reference 4.8, as it is, without a description.
+  /// Of wire reference 4.8, as it is: there was no description, or it says what the file says (in one with commas and
+  /// without byte order mark).
+  bool follows_rules = false;
 
   [[nodiscard]] std::optional<double> frequency_hz() const;
 };

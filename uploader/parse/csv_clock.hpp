@@ -21,6 +21,10 @@ class CsvClock {
   [[nodiscard]] Verdict add(double time_ms, std::string_view cell);
   /// Milliseconds, from the first and last timestamp; empty below two.
   [[nodiscard]] std::optional<double> interval_ms() const;
+  /// Whether the timestamps so far, two or more, could be that far apart.
+  [[nodiscard]] bool fits(double interval_ms) const {
+    return count_ >= 2 && low_ <= interval_ms && interval_ms <= high_;
+  }
   /// What would have been even, for a message about the timestamp that was not.
   [[nodiscard]] double expected_ms() const { return expected_; }
 

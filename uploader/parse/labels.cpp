@@ -40,6 +40,13 @@ std::string opened(std::string_view head, std::string_view member, std::string_v
 
 }  // namespace
 
+void set_values(KeyValues& into, const KeyValues& more) {
+  for (const auto& [key, value] : more) {
+    std::erase_if(into, [&key = key](const auto& entry) { return entry.first == key; });
+    into.emplace_back(key, value);
+  }
+}
+
 bool is_side_file_name(std::string_view base_name) {
   return base_name == kStructuredLabelsName || base_name == kBoundingBoxesName || base_name == kAttachmentsName ||
          base_name == kLabelMapName;

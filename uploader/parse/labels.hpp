@@ -18,6 +18,8 @@ namespace tml::uploader {
 
 /// Keys are unique; what comes from JSON is sorted by key.
 using KeyValues = std::vector<std::pair<std::string, std::string>>;
+/// Adds `more`; a key that is there already gets the new value.
+void set_values(KeyValues& into, const KeyValues& more);
 
 /// Pixels, origin at the top left corner of the image; width and height above 0.
 struct Box {

@@ -49,6 +49,15 @@ Result<WavFacts> check_wav(const RandomSource& source, std::string_view where) {
   return WavFacts{*format, static_cast<double>(format->frames) / format->rate_hz};
 }
 
+Result<WavFacts> check_wav_document(const RandomSource& source, std::string_view where) {
+  auto facts = check_wav(source, where);
+  if (facts && facts->format.frames > (kMaxDocumentBytes - kHeaderRoom) / 2) {
+    return fail(Errc::limit, "WAV too long for one document of 100 MiB:", std::string(where),
+                "Upload it as a WAV file");
+  }
+  return facts;
+}
+
 void WavMono::feed(std::span<const std::byte> bytes, std::vector<std::int16_t>& out) {
   const std::size_t frame = format_.frame_bytes();
   const std::size_t width = format_.bits / 8U;
@@ -70,13 +79,9 @@ void WavMono::feed(std::span<const std::byte> bytes, std::vector<std::int16_t>& 
 }
 
 Result<std::string> wav_document(const RandomSource& source, const WavDocument& as, std::string_view where) {
-  const auto facts = check_wav(source, where);
+  const auto facts = check_wav_document(source, where);
   if (!facts) return pass(facts.error());
   const wire::WavFormat& format = facts->format;
-  if (format.frames > (kMaxDocumentBytes - kHeaderRoom) / 2) {
-    return fail(Errc::limit, "WAV too long for one document of 100 MiB:", std::string(where),
-                "Upload it as a WAV file");
-  }
   std::vector<std::int16_t> mono;
   mono.reserve(static_cast<std::size_t>(format.frames));
   WavMono mixer(format);

@@ -30,6 +30,9 @@ struct WavFacts {
 /// (a recorder that was cut off) is Errc::malformed here; header-only reads are bounded, whatever the file's length.
 [[nodiscard]] Result<WavFacts> check_wav(const RandomSource& source, std::string_view where);
 
+/// check_wav(), and Errc::limit when a document of its samples would be above 100 MiB (wire reference 6.7).
+[[nodiscard]] Result<WavFacts> check_wav_document(const RandomSource& source, std::string_view where);
+
 /// Mean of the channels in int16 steps, from the bytes of the data chunk in any pieces. Float is clipped to +-1, values
 /// that are not finite count as 0. Memory: one frame.
 class WavMono {
@@ -44,8 +47,8 @@ class WavMono {
 };
 
 /// The bytes of a signed document: a CBOR header with Ref-BINARY-i16 and the samples after it (wire reference 6.5), to
-/// be sent as application/octet-stream. Errc::limit above 100 MiB (wire reference 6.7), so memory is bounded by that.
-/// An empty `hmac_key` gives alg "none".
+/// be sent as application/octet-stream. Errors of check_wav_document(), so memory is bounded. An empty `hmac_key` gives
+/// alg "none".
 struct WavDocument {
   std::string device_name;
   std::string device_type = "EDGE_IMPULSE_UPLOADER";

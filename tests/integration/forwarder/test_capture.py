@@ -13,6 +13,7 @@ import unittest
 from lines import AXES, KEY, ForwarderTest  # First: it makes the others importable.
 from line_board import LineBoard
 from processes import Process
+from stream_reader import indices
 from streams import StreamBoards
 from tmltest import named
 
@@ -71,12 +72,6 @@ class LineServer:
 
 
 class Capture(ForwarderTest):
-    def line_board(self, name="lines", **options):
-        board = LineBoard(self.folder / name, options.pop("rate_hz", 100), **options)
-        self.addCleanup(board.unplug)
-        board.__enter__()
-        return board
-
     def check_rate(self, sample, hz=100):
         self.assertAlmostEqual(1000 / sample.document.payload["interval_ms"], hz, delta=hz * 0.001)
 
@@ -145,8 +140,8 @@ class Capture(ForwarderTest):
         self.assertEqual(process.join(30), 2, process.report())
 
     def test_gaps_in_frames_are_counted_exactly(self):
-        boards = self.started_process_of(StreamBoards(self.bin, self.folder / "boards", "inertial6,200",
-                                                      ("--fault", "lose-line=0.01,bad-line=0.01"), profile="frames", readings=3000, seed=5))
+        boards = self.started_process(StreamBoards(self.bin, self.folder / "boards", "inertial6,200",
+                                                   ("--fault", "lose-line=0.01,bad-line=0.01"), profile="frames", readings=3000, seed=5))
         link = str(boards.links[0])
         forwarder = self.forwarder("--port", link, "--continuous", "--label", "frames", "--length-ms", 1000, "--no-deliver")
         truth = boards.sessions(60)[link]
@@ -154,7 +149,7 @@ class Capture(ForwarderTest):
         lost = forwarder.wait_named("lost", 20)
         forwarder.process.process.send_signal(signal.SIGINT)
         forwarder.process.join(20)
-        gone = {i for kind in ("lost", "damaged", "dropped") for first, last in truth[kind]["ranges"] for i in range(first, last + 1)}
+        gone = indices(truth["lost"]) | indices(truth["damaged"]) | indices(truth["dropped"])
         good = [i for i in range(truth["taken"]) if i not in gone]
         self.assertGreater(len(gone), 10)
         self.assertEqual((lost["readings"], lost["missing"]), (len(good), good[-1] - good[0] + 1 - len(good)))
@@ -163,10 +158,6 @@ class Capture(ForwarderTest):
             self.assertEqual((expected, received), (received + missing, len(sample.rows)))
             if "cut_short" not in sample.metadata:
                 self.assertEqual(expected, 200)
-
-    def started_process_of(self, boards):
-        self.started.append(boards.process)
-        return boards
 
     def test_terminal_server_raw(self):
         server = LineServer(telnet=False)
@@ -236,7 +227,8 @@ class Capture(ForwarderTest):
             self.assert_consecutive(sample)
 
     def test_auto_baud_rate(self):
-        boards = self.started_process_of(StreamBoards(self.bin, self.folder / "boards", "accelerometer,100", baud=460800, seed=3, on_open=None))
+        boards = self.started_process(StreamBoards(self.bin, self.folder / "boards", "accelerometer,100", baud=460800, seed=3,
+                                                   on_open=None))
         flags = ("--port", boards.links[0], "--baud-rate", "auto", "--axes", "x,y,z", "--frequency", 100, "--label", "auto", "--length-ms", 300,
                  "--no-deliver")
         events = self.forward(*flags)
@@ -244,6 +236,16 @@ class Capture(ForwarderTest):
         self.assertIn("460800", (self.folder / "forwarder/config/tml/config.toml").read_text())
         self.assertEqual(named(self.forward(*flags), "baud")[0]["baud"], 460800)
         self.assertEqual(len(self.spooled()), 2)
+
+    def test_a_recording_that_cannot_go_on_is_told_at_once(self):
+        self.line_board()
+        events = self.forward("--port", self.folder / "lines", "--axes", AXES, "--frequency", 100, "--label", "full", "--length-ms", 300,
+                              "--record", "/dev/full", "--no-deliver", expect=1)
+        names = [event["event"] for event in events]
+        self.assertEqual(names.count("record_failed"), 1)
+        self.assertLess(names.index("record_failed"), names.index("stored"))
+        self.assertEqual((named(events, "record_failed")[0]["code"], events[-1]["code"]), ("disk_full", "disk_full"))
+        self.assertEqual(len(self.spooled()), 1)
 
 
 class Errors(ForwarderTest):
@@ -254,25 +256,17 @@ class Errors(ForwarderTest):
         self.assertEqual(error["event"], "error")
         return error
 
-    def line_board(self, **options):
-        board = LineBoard(self.folder / "lines", 100, **options)
-        self.addCleanup(board.unplug)
-        return board.__enter__()
-
     def test_no_such_port(self):
         self.assertEqual(self.fails(4, "--port", self.folder / "nowhere")["code"], "not_found")
 
     def test_nothing_received(self):
         board = LineBoard(self.folder / "lines", 100)
-        self.addCleanup(board.unplug)
-        board._thread.start = lambda: None
+        self.addCleanup(board.unplug)  # It never starts.
         error = self.fails(10, "--port", self.folder / "lines", "--axes", AXES, "--start-timeout", 1)
         self.assertIn("nothing was received", error["message"])
-        board._thread = type("Never", (), {"join": lambda *_: None})()
 
     def test_wrong_line_rate(self):
-        boards = StreamBoards(self.bin, self.folder / "boards", "accelerometer,200", baud=921600, on_open=None)
-        self.started.append(boards.process)
+        boards = self.started_process(StreamBoards(self.bin, self.folder / "boards", "accelerometer,200", baud=921600, on_open=None))
         error = self.fails(1, "--port", boards.links[0], "--baud-rate", 9600, "--axes", "x,y,z", "--start-timeout", 3)
         self.assertEqual(error["code"], "garbage")
         self.assertIn("--baud-rate auto", error["hint"])

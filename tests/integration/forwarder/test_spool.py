@@ -4,10 +4,10 @@
 #
 # What tml-forwarder stores is delivered once and nothing of it is lost: a full spool, a server that is away, a killed process.
 import signal
+import sqlite3
 import unittest
 
-from lines import AXES, KEY, ForwarderTest  # First: it makes the others importable.
-from line_board import LineBoard
+from lines import AXES, ForwarderTest  # First: it makes the others importable.
 from processes import wait_until
 from tmltest import named
 
@@ -15,9 +15,7 @@ from tmltest import named
 class SpoolTest(ForwarderTest):
     def setUp(self):
         super().setUp()
-        board = LineBoard(self.folder / "lines", 100)
-        self.addCleanup(board.unplug)
-        board.__enter__()
+        self.line_board()
         self.flags = ("--port", self.folder / "lines", "--axes", AXES, "--frequency", 100, "--device-id", "desk-1")
 
     def counts_on(self, server):
@@ -79,6 +77,20 @@ class SpoolTest(ForwarderTest):
         server.wait_ready()
         self.forward(*self.flags, "--label", "b", "--length-ms", 200, **keys)
         self.assertEqual([sample["label"] for sample in reversed(server.samples())], ["a", "a", "b"])
+
+    def test_what_an_earlier_run_left_behind_a_refused_key_goes_first_and_is_not_judged(self):
+        server = self.server()
+        keys = {"host": server.host, "api_key": server.api_key, "hmac_key": server.hmac_key}
+        self.forward(*self.flags, "--label", "a", "--length-ms", 200, "--no-deliver", **keys)
+        with sqlite3.connect(self.folder / "forwarder/state/tml/spool/spool.db") as database:
+            database.execute("UPDATE entries SET state = 'held', last_error = 'the key was refused'")
+        events = self.forward(*self.flags, "--label", "b", "--length-ms", 200, "--no-deliver", **keys)
+        summary = named(events, "summary")[0]
+        self.assertEqual((summary["waiting"], summary["earlier"]), (1, 1))
+        events = self.forward(*self.flags, "--label", "c", "--length-ms", 200, **keys)
+        summary = named(events, "summary")[0]
+        self.assertEqual((summary["waiting"], summary["earlier"]), (0, 0))
+        self.assertEqual([sample["label"] for sample in reversed(server.samples())], ["a", "b", "c"])
 
     def test_killed_and_started_again(self):
         server = self.server()

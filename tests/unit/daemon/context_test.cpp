@@ -16,7 +16,7 @@ class ContextTest : public ::testing::Test {
   Context make(Options options, Settings settings) {
     Paths paths{dir / "config" / "config.toml", dir / "state"};
     auto endpoints = endpoints_for(settings.host);
-    return Context(io, std::move(options), std::move(paths), std::move(settings), *endpoints, reporter);
+    return Context(io, std::move(options), {std::move(paths), std::move(settings), *endpoints}, reporter);
   }
   static Settings stored() {
     Settings settings;

@@ -6,6 +6,7 @@
 
 #include "common/base/file.hpp"
 #include "forwarder/recorder.hpp"
+#include "tests/support/run_on.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace tml::forwarder {
@@ -38,11 +39,12 @@ TEST(ByteLog, TheDocumentedBytes) {
 TEST(ByteLog, ARecordingOfABoardThatSaidNothingBeforeItWasUnplugged) {
   const test::TempDir folder;
   const std::string path = (folder / "log").string();
-  auto recorder = Recorder::create(path);
+  boost::asio::io_context io;
+  auto recorder = Recorder::create(path, io.get_executor(), {});
   ASSERT_TRUE(recorder);
   (*recorder)->interruption();
   (*recorder)->begin(R"({"device":"d"})", 1s);
-  ASSERT_TRUE((*recorder)->close());
+  ASSERT_TRUE(test::run_on(io, (*recorder)->close()));
   auto log = read_file(path, 1000);
   ASSERT_TRUE(log);
   ByteLogReader reader;
@@ -126,7 +128,8 @@ RC_GTEST_PROP(ByteLogProperty, WhatWasWrittenIsReadHoweverItIsCut,
 
 TEST(Recorder, WritesBatchesAndInterruptions) {
   const test::TempDir folder;
-  auto recorder = Recorder::create((folder / "log").string());
+  boost::asio::io_context io;
+  auto recorder = Recorder::create((folder / "log").string(), io.get_executor(), {});
   ASSERT_TRUE(recorder);
   (*recorder)->begin(R"({"device":"d"})", 1s);
   Batch batch;
@@ -134,14 +137,34 @@ TEST(Recorder, WritesBatchesAndInterruptions) {
   batch.append(std::as_bytes(std::span(line)), 1s + 500us);
   (*recorder)->add(batch);
   (*recorder)->interruption();
-  ASSERT_TRUE((*recorder)->close());
+  ASSERT_TRUE(test::run_on(io, (*recorder)->close()));
   EXPECT_EQ(*read_file(folder / "log", 1000), small_log());
 }
 
 TEST(Recorder, NamesTheFileThatItCannotMake) {
-  const auto recorder = Recorder::create("/nowhere/log");
+  boost::asio::io_context io;
+  const auto recorder = Recorder::create("/nowhere/log", io.get_executor(), {});
   ASSERT_FALSE(recorder);
   EXPECT_EQ(recorder.error().where, "/nowhere/log");
+}
+
+TEST(Recorder, TellsAFailedWriteAtOnceAndOnce) {
+  boost::asio::io_context io;
+  std::vector<Error> told;
+  auto recorder =
+      Recorder::create("/dev/full", io.get_executor(), [&told](const Error& error) { told.push_back(error); });
+  ASSERT_TRUE(recorder);
+  (*recorder)->begin(R"({"device":"d"})", 1s);
+  (*recorder)->interruption();
+  const auto guard = boost::asio::make_work_guard(io);
+  while (told.empty()) io.run_one();
+  EXPECT_EQ(told[0].code, Errc::disk_full);
+  EXPECT_EQ(told[0].where, "/dev/full");
+  (*recorder)->interruption();
+  const auto closed = test::run_on(io, (*recorder)->close());
+  ASSERT_FALSE(closed);
+  EXPECT_EQ(closed.error().code, Errc::disk_full);
+  EXPECT_EQ(told.size(), 1U);
 }
 
 }  // namespace

@@ -97,7 +97,7 @@ class SamplerTest : public ::testing::Test {
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{io.get_executor()};
   cli::Reporter reporter{{"test", false, true, false}};
   tool::Context context{
-      io, {}, Paths{folder / "config.toml", folder / "state"}, Settings{}, *endpoints_for("127.0.0.1"), reporter};
+      io, {}, {{folder / "config.toml", folder / "state"}, Settings{}, *endpoints_for("127.0.0.1")}, reporter};
   std::unique_ptr<spool::AsyncSpool> spool;
   std::unique_ptr<Collector> collector;
   FakeSource* source = nullptr;

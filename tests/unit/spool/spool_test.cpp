@@ -128,6 +128,43 @@ TEST_F(SpoolTest, TheHeadOfADeviceBlocksOnlyItsOwn) {
   EXPECT_EQ(due(), (std::vector{a1, b1}));
 }
 
+TEST_F(SpoolTest, TotalsOfADeviceFromOneEntryOn) {
+  auto spool = open();
+  const auto none = spool->totals_of("a", 0);
+  ASSERT_TRUE(none);
+  EXPECT_EQ(none->pending + none->held + none->refused + none->earlier, 0U);
+  EXPECT_TRUE(none->last_error.empty());
+
+  const auto old = spool->put(entry_of("a", "1"));
+  const auto gone = spool->put(entry_of("a", "2"));
+  ASSERT_TRUE(spool->put(entry_of("b", "3")));
+  const auto first = spool->put(entry_of("a", "4"));
+  const auto refused = spool->put(entry_of("a", "5"));
+  ASSERT_TRUE(old && gone && first && refused);
+  EXPECT_EQ(first->sequence, spool->find(first->envelope)->sequence);
+  ASSERT_TRUE(spool->mark_refused(gone->envelope, "old and bad"));
+  ASSERT_TRUE(spool->mark_refused(refused->envelope, "bad"));
+  ASSERT_TRUE(spool->mark_failed(old->envelope, State::held, "wrong key", 0));
+
+  auto totals = spool->totals_of("a", first->sequence);
+  ASSERT_TRUE(totals);
+  EXPECT_EQ(totals->pending, 1U);
+  EXPECT_EQ(totals->held, 0U);
+  EXPECT_EQ(totals->refused, 1U);
+  EXPECT_EQ(totals->earlier, 1U);
+  EXPECT_EQ(totals->last_error, "wrong key");
+
+  ASSERT_TRUE(spool->mark_delivered(old->envelope));
+  ASSERT_TRUE(spool->mark_failed(first->envelope, State::held, "wrong as well", 0));
+  totals = spool->totals_of("a", first->sequence);
+  EXPECT_EQ(totals->held, 1U);
+  EXPECT_EQ(totals->earlier, 0U);
+  EXPECT_EQ(totals->last_error, "wrong as well");
+
+  ASSERT_TRUE(spool->mark_delivered(first->envelope));
+  EXPECT_EQ(spool->totals_of("a", first->sequence)->last_error, "bad");
+}
+
 TEST_F(SpoolTest, DamageIsFoundAndNeverDelivered) {
   auto spool = open();
   const auto id = spool->put(entry_of("a", std::string(kInlineBytes + 1, 'x'))).value().envelope;

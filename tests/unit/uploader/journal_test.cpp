@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <sys/resource.h>
+
+#include <csignal>
 #include <map>
 
 #include "tests/support/temp_dir.hpp"
@@ -70,6 +73,54 @@ TEST(Journal, IsForOneTargetAndOneProcess) {
   auto text = Journal::resume(folder / "text", kTarget);
   ASSERT_FALSE(text);
   EXPECT_EQ(text.error().code, Errc::malformed);
+}
+
+TEST(Journal, ALockOnAReplacedFileIsNone) {
+  const test::TempDir folder;
+  SeededRandom random(1);
+  auto journal = Journal::create(folder / "j", kTarget, random);
+  ASSERT_TRUE(journal);
+  auto again = Journal::create(folder / "j", kTarget, random);
+  ASSERT_FALSE(again) << "it is held";
+  EXPECT_EQ(again.error().code, Errc::busy);
+  journal = Journal::create(folder / "k", kTarget, random);
+  again = Journal::create(folder / "j", kTarget, random);
+  ASSERT_TRUE(again) << again.error().message();
+  auto third = Journal::resume(folder / "j", kTarget);
+  ASSERT_FALSE(third) << "the new file is held, not the one that it replaced";
+  EXPECT_EQ(third.error().code, Errc::busy);
+}
+
+/// A full disk that has room again must not cost what is written after it.
+TEST(Journal, AFrameThatDidNotFitLeavesNothingBehind) {
+  const test::TempDir folder;
+  SeededRandom random(1);
+  {
+    auto journal = Journal::create(folder / "j", kTarget, random);
+    ASSERT_TRUE(journal);
+    const JournalEntry one[] = {entry(1, Mark::sent)};
+    const JournalEntry two[] = {entry(2, Mark::sent)};
+    const JournalEntry three[] = {entry(3, Mark::sent)};
+    ASSERT_TRUE(journal->append(one));
+    const auto size = std::filesystem::file_size(folder / "j");
+    // One byte of the frame fits.
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+    const rlimit full{size + 1, before.rlim_max};
+    const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &full), 0);
+    const auto torn = journal->append(two);
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+    std::signal(SIGXFSZ, handler);
+    ASSERT_FALSE(torn);
+    EXPECT_EQ(std::filesystem::file_size(folder / "j"), size);
+    ASSERT_TRUE(journal->append(three));
+  }
+  const auto journal = Journal::resume(folder / "j", kTarget);
+  ASSERT_TRUE(journal);
+  EXPECT_TRUE(journal->find(entry(1, Mark::sent).key));
+  EXPECT_FALSE(journal->find(entry(2, Mark::sent).key));
+  EXPECT_TRUE(journal->find(entry(3, Mark::sent).key));
 }
 
 /// The worked example of docs/tml-uploader.md.

@@ -27,8 +27,8 @@ class PackerTest : public ::testing::Test {
     options.hash = true;
     options.batches = true;
     options.max_files = 3;
-    options.max_file_bytes = 1'000'000;
-    options.max_csv_bytes = 1'000'000;
+    options.rules.max_file_bytes = 1'000'000;
+    options.rules.max_table_bytes = 1'000'000;
     options.small_bytes = 1000;
   }
   void plan_file(const std::string& name, std::string_view content, sample::Category category) {
@@ -99,7 +99,7 @@ TEST_F(PackerTest, SettlesWhatCannotBeSent) {
   plan_file("large.wav", std::string(2000, 'x'), kTraining);
   plan_file("gone.csv", "x", kTraining);
   std::filesystem::remove(folder / "gone.csv");
-  options.max_file_bytes = 1500;
+  options.rules.max_file_bytes = 1500;
   EXPECT_TRUE(pack().empty());
   ASSERT_EQ(settled.size(), 3U);
   EXPECT_EQ(settled[0].error->code, Errc::malformed);
@@ -148,8 +148,8 @@ TEST_F(PackerTest, ResumesByJournal) {
 
 TEST_F(PackerTest, DescribesOrRewritesCsv) {
   const std::string bare = "1,2\n3,4\n";
-  options.csv.axes = {"x", "y"};
-  options.csv.frequency_hz = 100;
+  options.rules.csv.axes = {"x", "y"};
+  options.rules.csv.frequency_hz = 100;
   plan_file("a.csv", bare, kTraining);
   auto batches = pack();
   ASSERT_EQ(batches.size(), 1U);
@@ -161,6 +161,50 @@ TEST_F(PackerTest, DescribesOrRewritesCsv) {
   ASSERT_EQ(batches.size(), 1U);
   EXPECT_EQ(batches[0].bytes, "timestamp,x,y\n0,1,2\n10,3,4\n");
   EXPECT_EQ(batches[0].files[0].size, batches[0].bytes.size());
+}
+
+TEST_F(PackerTest, LargeTablesAreCheckedAsTheyAreHashed) {
+  const std::string good = "timestamp,x\n0,1\n10,2\n20,3\n";
+  options.small_bytes = 10;
+  options.rules.check_csv = true;
+  plan_file("good.csv", good, kTraining);
+  plan_file("bad.csv", "timestamp,x\n0,1\n10,2\n99,3\n", kTraining);
+  auto batches = pack();
+  ASSERT_EQ(batches.size(), 1U);
+  const ReadyFile& ready = batches[0].files[0];
+  EXPECT_NE(ready.file, nullptr);
+  EXPECT_EQ(ready.state.sha256, sample::sha256(sample::as_bytes(good)));
+  EXPECT_TRUE(ready.upload.metadata.empty());
+  ASSERT_EQ(settled.size(), 1U);
+  EXPECT_EQ(settled[0].error->code, Errc::malformed);
+
+  options.rules.csv.axes = {"x"};
+  options.rules.csv.frequency_hz = 50;
+  plan_file("described.csv", good, kTraining);
+  plan.uploads.back().metadata = {{"csv_axes", "from elsewhere"}, {"k", "v"}};
+  batches = pack();
+  ASSERT_EQ(batches.size(), 1U);
+  const KeyValues& metadata = batches[0].files[0].upload.metadata;
+  EXPECT_EQ(metadata[0], (std::pair<std::string, std::string>("k", "v")));
+  EXPECT_EQ(metadata[1], (std::pair<std::string, std::string>("csv_axes", "x")));
+}
+
+TEST_F(PackerTest, AFileThatFollowsTheRulesIsNotRewritten) {
+  const std::string good = "timestamp,x\n0,1\n10,2\n20,3\n";
+  options.convert_csv = true;
+  options.rules.csv.axes = {"x"};
+  options.rules.csv.frequency_hz = 100;
+  plan_file("small.csv", good, kTraining);
+  auto batches = pack();
+  ASSERT_EQ(batches.size(), 1U);
+  EXPECT_EQ(batches[0].bytes, good);
+  EXPECT_TRUE(batches[0].files[0].upload.metadata.empty());
+  options.small_bytes = 10;
+  plan_file("large.csv", good, kTraining);
+  batches = pack();
+  ASSERT_EQ(batches.size(), 1U);
+  EXPECT_NE(batches[0].files[0].file, nullptr);
+  EXPECT_EQ(batches[0].files[0].size, good.size());
 }
 
 }  // namespace

@@ -59,6 +59,36 @@ TEST_F(PlanTest, FilesAndFoldersInTheirOrder) {
   EXPECT_EQ(measure_plan(options)->files, 5U);
 }
 
+/// A folder that is gone by the time it is read stands for any that cannot be read: permissions do not bind root.
+TEST_F(PlanTest, AFolderThatCannotBeReadIsAProblemAndNotTheEnd) {
+  folder.put("set/a.csv", "x");
+  folder.put("set/gone/b.csv", "x");
+  folder.put("set/later/c.csv", "x");
+  folder.put("o/idle.class/1.jpg", "x");
+  folder.put("o/walk.class/1.jpg", "x");
+  options.files = {at("set")};
+  auto plan = open_plan(options, {});
+  ASSERT_TRUE(plan);
+  EXPECT_EQ((**(*plan)->next()).name, "a.csv");
+  std::filesystem::remove_all(folder / "set/gone");
+  const auto gone = (*plan)->next();
+  ASSERT_TRUE(gone && *gone);
+  EXPECT_EQ((*gone)->path, at("set/gone"));
+  ASSERT_TRUE((*gone)->problem);
+  EXPECT_EQ((*gone)->problem->code, Errc::not_found);
+  EXPECT_EQ((**(*plan)->next()).name, "c.csv");
+  EXPECT_FALSE(*(*plan)->next());
+
+  options.files = {at("o")};
+  options.format_openmv = true;
+  plan = open_plan(options, {});
+  ASSERT_TRUE(plan) << plan.error().message();
+  std::filesystem::remove_all(folder / "o/idle.class");
+  EXPECT_TRUE((**(*plan)->next()).problem);
+  EXPECT_EQ((**(*plan)->next()).label.text, "walk");
+  EXPECT_FALSE(*(*plan)->next());
+}
+
 TEST_F(PlanTest, LabelsByFlagFolderOrNothing) {
   folder.put("fan/off/1.csv", "x");
   options.files = {at("fan")};

@@ -115,6 +115,39 @@ TEST(CsvCheck, ADescriptionStandsInForTheRules) {
   EXPECT_EQ(check("timestamp,a\n0,1\n1,2\n9,3\n", {"", {}, 50.0})->frequency_hz(), 50.0);
 }
 
+TEST(CsvCheck, ADescriptionMayRepeatWhatTheFileSays) {
+  const CsvDescription same[] = {
+      {"timestamp", {}, {}}, {"", {"a", "b"}, {}}, {"", {}, 30.0}, {"timestamp", {"a", "b"}, 30.0}};
+  const std::string text = "timestamp,a,b\n0,1,2\n33,1,2\n67,1,2\n100,1,2\n";
+  for (const CsvDescription& description : same) {
+    const auto facts = check(text, description);
+    ASSERT_TRUE(facts) << facts.error().message();
+    EXPECT_TRUE(facts->follows_rules);
+    EXPECT_TRUE(csv_metadata(*facts).empty());
+  }
+  EXPECT_TRUE(check("a,b\n1,2\n", {"", {"a", "b"}, {}})->follows_rules) << "a single reading needs no time";
+  const std::pair<std::string, CsvDescription> others[] = {
+      {text, {"", {"b", "a"}, {}}},
+      {text, {"", {"a"}, {}}},
+      {text, {"", {}, 31.0}},
+      {"\xEF\xBB\xBF" + text, {"timestamp", {}, {}}},
+      {"timestamp\ta\n0\t1\n1\t2\n", {"timestamp", {}, {}}},
+      {"timestamp,a\n0,1\n20,2\n41,3\n900,4\n", {"", {}, 50.0}},
+      {"timestamp,a\nnone,1\n20,2\n40,3\n", {"", {}, 50.0}},
+      {"a,timestamp\n1,0\n2,20\n", {"timestamp", {}, {}}},
+      {"time,a\n0,1\n20,2\n", {"time", {}, {}}},
+      {"timestamp,a\n0,1\n", {"", {}, 50.0}},
+      {"a\n1\n", {"", {}, 50.0}},
+      {"1,2\n", {"", {"a", "b"}, {}}},
+  };
+  for (const auto& [other, description] : others) {
+    const auto facts = check(other, description);
+    ASSERT_TRUE(facts) << facts.error().message();
+    EXPECT_FALSE(facts->follows_rules) << other;
+    EXPECT_FALSE(csv_metadata(*facts).empty());
+  }
+}
+
 TEST(CsvCheck, ADescriptionThatDoesNotFitIsTheUsersError) {
   EXPECT_THAT(error_of("a,b\n1,2\n", {"", {"c"}, 10.0}), AllOf(HasSubstr("no column \"c\""), HasSubstr("a, b")));
   EXPECT_THAT(error_of("1,2\n", {"", {"x"}, 10.0}), HasSubstr("--csv-axes names 1 columns, but there are 2"));
