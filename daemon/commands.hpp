@@ -13,6 +13,7 @@ namespace tml::daemon {
 /// No command: the wizard on a terminal, then as run.
 [[nodiscard]] ExitCode cmd_guided(Context& context);
 [[nodiscard]] ExitCode cmd_sample(Context& context);
+[[nodiscard]] ExitCode cmd_infer(Context& context);
 [[nodiscard]] ExitCode cmd_ports(Context& context);
 [[nodiscard]] ExitCode cmd_spool(Context& context);
 

@@ -17,6 +17,8 @@ ExitCode dispatch(Context& context) {
       return cmd_run(context);
     case Command::sample:
       return cmd_sample(context);
+    case Command::infer:
+      return cmd_infer(context);
     case Command::ports:
       return cmd_ports(context);
     case Command::spool_list:

@@ -50,6 +50,22 @@ void add_sample(CLI::App& app, Options& options) {
   command->add_flag("--no-deliver", options.no_deliver, "Leave the samples in the spool");
 }
 
+void add_infer(CLI::App& app, Options& options) {
+  CLI::App* command = app.add_subcommand("infer", "Run the model on a board and show what it sees");
+  command->add_option("board", options.ports, "The board, as for --port")->type_name("PATH|serial=X|id=X");
+  CLI::Option* continuous =
+      command->add_flag("--continuous", options.continuous, "Sliding windows: a result for every new slice");
+  CLI::Option* debug = command->add_flag("--debug", options.debug, "Show what the board prints beside its results");
+  command->add_option("--static", options.static_file, "Classify the windows of a recording instead of the sensor")
+      ->type_name("FILE")
+      ->excludes(continuous)
+      ->excludes(debug);
+  continuous->excludes(debug);
+  command->add_option("--results", options.results, "Stop after this many results")
+      ->check(CLI::Range(1U, 1'000'000'000U))
+      ->type_name("N");
+}
+
 }  // namespace
 
 std::variant<Options, ExitCode> parse_options(int argc, const char* const* argv) {
@@ -63,6 +79,7 @@ std::variant<Options, ExitCode> parse_options(int argc, const char* const* argv)
   add_register(app, options);
   add_run(app, options);
   add_sample(app, options);
+  add_infer(app, options);
   app.add_subcommand("ports", "List ports, what hangs on them, and why one cannot be opened");
   CLI::App* spool = app.add_subcommand("spool", "Look into the durable outbox, or empty it");
   spool->require_subcommand(1);
@@ -78,6 +95,7 @@ std::variant<Options, ExitCode> parse_options(int argc, const char* const* argv)
   if (app.got_subcommand("register")) options.command = Command::register_board;
   if (app.got_subcommand("run")) options.command = Command::run;
   if (app.got_subcommand("sample")) options.command = Command::sample;
+  if (app.got_subcommand("infer")) options.command = Command::infer;
   if (app.got_subcommand("ports")) options.command = Command::ports;
   if (app.got_subcommand("spool")) {
     options.command = Command::spool_list;

@@ -20,6 +20,7 @@ enum class Command : std::uint8_t {
   register_board,
   run,
   sample,
+  infer,
   ports,
   spool_list,
   spool_verify,
@@ -50,6 +51,11 @@ struct Options : cli::OutputFlags, cli::ServerFlags {
   std::uint32_t repeat = 1;
   std::uint32_t rest_ms = 0;
   bool no_deliver = false;
+  // infer
+  bool continuous = false;
+  bool debug = false;
+  std::string static_file;
+  std::uint32_t results = 0;  ///< Stop after so many; 0 = until interrupted, or all windows of a file.
   // spool
   std::string export_folder;
   bool refused_too = false;

@@ -32,6 +32,17 @@ TEST(DaemonOptions, PortsMayBeRepeatedAnywhere) {
   EXPECT_EQ(good({"--port", "/a", "run", "--port", "/b"}).ports, (std::vector<std::string>{"/a", "/b"}));
 }
 
+TEST(DaemonOptions, Infer) {
+  const Options options = good({"infer", "/dev/x", "--continuous", "--results", "5"});
+  EXPECT_EQ(options.command, Command::infer);
+  EXPECT_EQ(options.ports, std::vector<std::string>{"/dev/x"});
+  EXPECT_TRUE(options.continuous);
+  EXPECT_EQ(options.results, 5U);
+  EXPECT_EQ(good({"infer", "--static", "a.json"}).static_file, "a.json");
+  EXPECT_TRUE(std::holds_alternative<ExitCode>(parse({"infer", "--static", "a.json", "--continuous"})));
+  EXPECT_TRUE(std::holds_alternative<ExitCode>(parse({"infer", "--debug", "--continuous"})));
+}
+
 TEST(DaemonOptions, Sample) {
   const Options options = good({"sample", "--sensor", "S", "--label", "idle", "--length-ms", "500", "--frequency",
                                 "62.5", "--repeat", "3", "--rest-ms", "10", "--no-deliver", "--category", "testing"});
