@@ -65,13 +65,13 @@ TEST(Trigger, ErrorsSayWhereAndWhat) {
 }
 
 TEST(Trigger, AgreesWithC) {
-  rc::check([](int a, int b, int limit) {
+  EXPECT_TRUE(rc::check([](int a, int b, int limit) {
     const std::string text = "accX*2 - accY > " + std::to_string(limit % 1000) + " || accX < accY";
     const double x = a % 1000;
     const double y = b % 1000;
     if (limit < 0) return;
     RC_ASSERT(fires(text, {x, y, 0}) == (x * 2 - y > limit % 1000 || x < y));
-  });
+  }));
 }
 
 }  // namespace

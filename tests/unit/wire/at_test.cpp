@@ -51,15 +51,15 @@ TEST(AtLine, RefusalTexts) {
 }
 
 TEST(AtLine, RefusalsNeverContainAPrompt) {
-  rc::check([] {
+  EXPECT_TRUE(rc::check([] {
     const auto line = *rc::gen::container<std::string>(rc::gen::element('>', ' ', 'a', '='));
     RC_ASSERT(refusal(AtRefusal::not_at, line).find("> ") == std::string::npos);
     RC_ASSERT(refusal(AtRefusal::line_too_long, line).find("> ") == std::string::npos);
-  });
+  }));
 }
 
 TEST(AtLine, ArgumentsRoundTrip) {
-  rc::check([] {
+  EXPECT_TRUE(rc::check([] {
     const auto count = *rc::gen::inRange<std::size_t>(1, kMaxAtArguments + 1);
     std::string line = "AT+NAME=";
     std::vector<std::string> args;
@@ -72,7 +72,7 @@ TEST(AtLine, ArgumentsRoundTrip) {
     RC_ASSERT(request->arg_count == count);
     for (std::size_t i = 0; i < count; ++i) RC_ASSERT(request->arg(i) == args[i]);
     RC_ASSERT(request->arg(count).empty());
-  });
+  }));
 }
 
 struct Terminal {
@@ -170,7 +170,7 @@ TEST(LineEditor, OverlongLinesAreEchoedButRefused) {
 }
 
 TEST(LineEditor, SurvivesAnyKeysAndKeepsItsInvariant) {
-  rc::check([] {
+  EXPECT_TRUE(rc::check([] {
     const auto keys = *rc::gen::container<std::string>(
         rc::gen::element('\x1b', '[', 'A', 'B', 'C', 'D', 'H', 'F', '3', '~', '\b', '\r', 'x', ' ', '>', '\x7f'));
     Terminal t;
@@ -179,7 +179,7 @@ TEST(LineEditor, SurvivesAnyKeysAndKeepsItsInvariant) {
     t.lines.clear();
     RC_ASSERT(t.keys("AT+OK\r") == "AT+OK\r\n");
     RC_ASSERT(t.lines == "<AT+OK>");
-  });
+  }));
 }
 
 TEST(Caps, RoundTripAndForeignBoards) {

@@ -52,7 +52,7 @@ TEST(Number, Shortest) {
 }
 
 TEST(Number, ShortestReadsBack) {
-  rc::check([](std::uint32_t bits) {
+  EXPECT_TRUE(rc::check([](std::uint32_t bits) {
     const auto value = std::bit_cast<float>(bits);
     RC_PRE(std::isfinite(value));
     const std::string text = shortest(value);
@@ -61,32 +61,32 @@ TEST(Number, ShortestReadsBack) {
     const auto parsed = parse_double(text);
     RC_ASSERT(parsed.has_value());
     RC_ASSERT(static_cast<float>(*parsed) == value);
-  });
+  }));
   for (const float value : {1.17549435e-38F, 1e-45F, 3.40282347e38F, 9.5e-6F, 0.1F}) {
     EXPECT_EQ(std::strtof(shortest(value).c_str(), nullptr), value) << shortest(value);
   }
 }
 
 TEST(Number, ParsesShortDecimalsExactly) {
-  rc::check([](std::int32_t mantissa) {
+  EXPECT_TRUE(rc::check([](std::int32_t mantissa) {
     const int decimals = *rc::gen::inRange(0, 12);
     std::array<char, 64> text{};
     std::snprintf(text.data(), text.size(), "%de-%d", mantissa, decimals);
     const auto value = parse_double(text.data());
     RC_ASSERT(value.has_value());
     RC_ASSERT(*value == std::strtod(text.data(), nullptr));
-  });
+  }));
 }
 
 TEST(Number, ParsesAnyDoubleClosely) {
-  rc::check([](double value) {
+  EXPECT_TRUE(rc::check([](double value) {
     RC_PRE(std::isfinite(value) && (value == 0 || std::fabs(value) > 1e-300));
     std::array<char, 64> text{};
     std::snprintf(text.data(), text.size(), "%.17g", value);
     const auto parsed = parse_double(text.data());
     RC_ASSERT(parsed.has_value());
     RC_ASSERT(std::fabs(*parsed - value) <= std::fabs(value) * 4e-15);
-  });
+  }));
 }
 
 TEST(Number, Refusals) {
@@ -109,12 +109,12 @@ TEST(Number, Refusals) {
 }
 
 TEST(Number, IntegersRoundTrip) {
-  rc::check([](std::int64_t value) {
+  EXPECT_TRUE(rc::check([](std::int64_t value) {
     std::array<char, 20> out{};
     const auto size = format_signed(value, out);
     RC_ASSERT(size.has_value());
     RC_ASSERT(parse_signed({out.data(), *size}).value() == value);
-  });
+  }));
 }
 
 TEST(Text, Lines) {

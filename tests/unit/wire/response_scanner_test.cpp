@@ -196,7 +196,7 @@ TEST(Scanner, BoardWithoutEcho) {
 }
 
 TEST(Scanner, AnyCuttingGivesTheSame) {
-  rc::check([] {
+  EXPECT_TRUE(rc::check([] {
     const auto noise = *rc::gen::container<std::string>(rc::gen::element('A', 'T', '+', '>', ' ', '\r', '\n', 'x'));
     const auto payload = *rc::gen::container<std::string>(rc::gen::element('A', 'O', 'K', '>', ' ', '\r', '\n', '='));
     const bool stream = *rc::gen::arbitrary<bool>();
@@ -213,11 +213,11 @@ TEST(Scanner, AnyCuttingGivesTheSame) {
     RC_ASSERT(pieces.scanner.body() == once.scanner.body());
     RC_ASSERT(pieces.streamed == once.streamed);
     RC_ASSERT(pieces.scanner.pending() == once.scanner.pending());
-  });
+  }));
 }
 
 TEST(Scanner, StreamedPayloadIsExact) {
-  rc::check([] {
+  EXPECT_TRUE(rc::check([] {
     const auto payload =
         *rc::gen::nonEmpty(rc::gen::container<std::string>(rc::gen::element('A', 'b', 'O', 'K', '+', '/', '9')));
     RC_PRE(payload != "OK" && payload != "OKOK");
@@ -226,7 +226,7 @@ TEST(Scanner, StreamedPayloadIsExact) {
     const auto events = s.feed("AT+R\r\nOK\r\n" + payload + "\r\nOK\r\n\r\n> ");
     RC_ASSERT(events == "echo switch_ok data_end prompt ");
     RC_ASSERT(s.streamed == payload);
-  });
+  }));
 }
 
 }  // namespace

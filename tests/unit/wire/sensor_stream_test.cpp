@@ -138,7 +138,7 @@ TEST(SensorStream, Refusals) {
 }
 
 TEST(SensorStream, BatchRoundTrips) {
-  rc::check([](std::uint32_t seq, std::uint32_t ts, const std::vector<std::int16_t>& values) {
+  EXPECT_TRUE(rc::check([](std::uint32_t seq, std::uint32_t ts, const std::vector<std::int16_t>& values) {
     RC_PRE(!values.empty() && values.size() <= 1000);
     Bytes data;
     for (const auto value : values) {
@@ -164,7 +164,7 @@ TEST(SensorStream, BatchRoundTrips) {
     }
     RC_ASSERT(seen);
     RC_ASSERT(reader.checked());
-  });
+  }));
 }
 
 TEST(SensorStream, WriterRefusesInconsistentItems) {
