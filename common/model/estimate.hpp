@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The TML authors
+//
+// Instructions that a step takes on a Cortex-M4F with the m4 kernels: an estimate from the shapes alone, within about a
+// tenth of what QEMU counts for whole models (docs/model-package.md has the comparison).
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "common/wire/model_steps.hpp"
+
+namespace tml::model {
+
+[[nodiscard]] std::uint64_t estimated_instructions(const wire::model::Step& step);
+
+/// "conv_1x1".
+[[nodiscard]] std::string_view kernel_name(wire::model::Kernel kernel);
+
+}  // namespace tml::model
