@@ -116,3 +116,11 @@ function(tml_python_test name)
     set_tests_properties(${name} PROPERTIES RUN_SERIAL TRUE)
   endif()
 endfunction()
+
+# tml_qemu_test(NAME SCRIPT [ARGUMENTS...]): an integration test of the board, run on the firmware in QEMU (tests/support/py/boards.py). Label
+# qemu; skipped where there is no qemu-system-arm; alone, as they watch deadlines.
+function(tml_qemu_test name script)
+  add_test(NAME ${name} COMMAND /usr/bin/python3 -B ${CMAKE_CURRENT_SOURCE_DIR}/${script} ${ARGN})
+  set_tests_properties(${name} PROPERTIES LABELS qemu TIMEOUT 240 RUN_SERIAL TRUE SKIP_RETURN_CODE 77
+    ENVIRONMENT "TML_BIN_DIR=${CMAKE_BINARY_DIR}/bin;TML_SHARED_DIR=${CMAKE_SOURCE_DIR}/../shared;TML_BOARD=qemu")
+endfunction()

@@ -25,7 +25,7 @@ Wake App::poll() {
   if (mode_ == Mode::finished) return {};
   services.out.flush();
   if (mode_ == Mode::idle) take_input();
-  if (mode_ == Mode::job) watch_for_stop();
+  const bool more_input = mode_ == Mode::job && watch_for_stop();
   Step step;
   switch (mode_) {
     case Mode::idle:
@@ -57,7 +57,7 @@ Wake App::poll() {
   // What the job waits for may have happened just now: a port that hands on what it takes at once has no progress to
   // tell of later.
   const bool could_go_on = services.out.queued() > 0 && services.board.uart.tx_space() > 0;
-  if (could_go_on || (step.on_transmit && services.out.queued() < queued)) step.delay_us = 0;
+  if (more_input || could_go_on || (step.on_transmit && services.out.queued() < queued)) step.delay_us = 0;
   return {step.delay_us, step.on_transmit || services.out.queued() > 0};
 }
 
@@ -89,16 +89,22 @@ void App::take_input() {
   }
 }
 
-void App::watch_for_stop() {
+bool App::watch_for_stop() {
   std::uint8_t byte = 0;
-  for (std::size_t i = 0; i < received_.size() && next_byte(byte); ++i) {
+  for (std::size_t i = 0; i < received_.size(); ++i) {
+    if (!next_byte(byte)) return false;
     if (skip_cr_ && byte == '\r') {
       skip_cr_ = false;
+      continue;
+    }
+    if (job_->listens()) {
+      job_->receive(byte);
       continue;
     }
     skip_cr_ = byte == 'b';
     if (skip_cr_) job_->stop();
   }
+  return true;
 }
 
 Step App::idle_step() {
@@ -107,6 +113,7 @@ Step App::idle_step() {
   if (erased_ahead_) return Step::after(Step::kNever);
   const std::uint64_t idle_us = services.board.clock.wire_us() - idle_since_us_;
   if (idle_us < kIdleUs) return Step::after(kIdleUs - idle_us);
+  if (!machine_.slots.check_some()) return Step::again();
   erased_ahead_ = !services.samples.erase_ahead();
   return Step::again();
 }

@@ -68,7 +68,8 @@ class App {
 
   [[nodiscard]] bool next_byte(std::uint8_t& byte);
   void take_input();
-  void watch_for_stop();
+  /// True when there may be more to read.
+  bool watch_for_stop();
   Step idle_step();
   Step answer();
   void end_answer();

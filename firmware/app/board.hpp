@@ -15,6 +15,7 @@
 #include "firmware/hal/sensor.hpp"
 #include "firmware/hal/system.hpp"
 #include "firmware/hal/uart.hpp"
+#include "firmware/nn/kernels.hpp"
 
 namespace tml::fw::app {
 
@@ -32,6 +33,13 @@ struct Board {
   hal::System& system;
   std::span<hal::Sensor* const> sensors;  ///< 0 to kMaxSensors, in the order of AT+SENSORS?.
   hal::Camera* camera = nullptr;          ///< Optional: AT+SNAPSHOT and AT+SNAPSHOTSTREAM.
+  /// Where model packages lie: none, or kModelSlots regions in the order 0A, 0B, 1A, 1B (hal/flash_layout.hpp).
+  std::span<const hal::FlashRegion> model_slots = {};
+  /// RAM for signal processing and the running model, 16-byte aligned; empty on a board that runs no models. The
+  /// application owns its content.
+  std::span<std::uint8_t> arena = {};
+  /// What runs the models' steps: nn::m4::kTable on Cortex-M4F, nn::fast::kTable on a host. Null: no models.
+  const nn::KernelTable* kernels = nullptr;
 };
 
 }  // namespace tml::fw::app

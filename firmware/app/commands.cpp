@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 
-#include "common/wire/caps.hpp"
 #include "firmware/app/handlers.hpp"
 
 namespace tml::fw::app {
@@ -52,12 +51,18 @@ constexpr std::array kCommands = {
             "Takes a picture"},
     Command{"SNAPSHOTSTREAM", nullptr, nullptr, stream_snapshots, "WIDTH,HEIGHT,[USEMAXRATE?(y/n)]", 2, 3,
             "Streams pictures, stop with b"},
-    Command{"RUNIMPULSE", no_model, nullptr, nullptr, "", 0, 0, "Runs the model, stop with b"},
-    Command{"RUNIMPULSEDEBUG", no_model, nullptr, no_model, "[USEMAXRATE?(y/n)]", 0, 1,
+    Command{"RUNIMPULSE", run_impulse, nullptr, nullptr, "", 0, 0, "Runs the model, stop with b"},
+    Command{"RUNIMPULSEDEBUG", run_impulse_debug, nullptr, run_impulse_debug, "[USEMAXRATE?(y/n)]", 0, 1,
             "Runs the model with details, stop with b"},
-    Command{"RUNIMPULSECONT", no_model, nullptr, nullptr, "", 0, 0, "Runs the model continuously, stop with b"},
-    Command{"RUNIMPULSESTATIC", nullptr, nullptr, no_model, "DEBUG?(y/n),LENGTH", 2, 2,
+    Command{"RUNIMPULSECONT", run_impulse_continuous, nullptr, nullptr, "", 0, 0,
+            "Runs the model continuously, stop with b"},
+    Command{"RUNIMPULSESTATIC", nullptr, nullptr, run_impulse_static, "DEBUG?(y/n),LENGTH", 2, 2,
             "Runs the model on data given by the host"},
+    Command{"RUNMODEL", nullptr, nullptr, run_model, "SLOT,BYTES", 2, 2,
+            "Runs the model on its input tensor, with a checksum of each layer"},
+    Command{"MODELINFO", nullptr, model_info, nullptr, "", 0, 0, "Tells about the packages in the model slots"},
+    Command{"DRIFT", nullptr, drift, reset_drift, "RESET", 1, 1, "Tells what the models have seen since the reset"},
+    Command{"CASCADE", nullptr, cascade, nullptr, "", 0, 0, "Tells what the second stage of a cascade cost"},
     Command{"BOOTMODE", no_bootloader, nullptr, nullptr, "", 0, 0, "Restarts into the boot loader"},
 };
 
@@ -130,32 +135,7 @@ Job* help(Machine& machine, const wire::AtRequest&) {
   return &machine.help;
 }
 
-Job* info(Machine& machine, const wire::AtRequest&) {
-  Services& services = machine.services;
-  const hal::SystemInfo& about = services.board.system.info();
-  Line line;
-  line.put("**********************************\n");
-  line.put("Firmware build date  : ")
-      .put(about.build_date)
-      .put("\nFirmware build time  : ")
-      .put(about.build_time)
-      .put('\n');
-  services.out.text(line.view());
-  line.clear();
-  line.put(
-      "ML model author      : none\nML model name        : none\nML model ID          : 0\nModel deploy version : 0\n");
-  line.put("Edge Impulse version : none\nUsed sensor          : none\n");
-  services.out.text(line.view());
-  line.clear();
-  line.put("TML firmware version : ").put(about.firmware_version).put("\nTML sample flash     : ");
-  line.number(std::uint64_t{services.samples.free_sectors()} * hal::kFlashSectorBytes / 1024).put(" of ");
-  line.number(std::uint64_t{services.samples.sector_count()} * hal::kFlashSectorBytes / 1024).put(" KiB free, ");
-  line.number(services.samples.file_count()).put(" files\n");
-  services.out.text(line.view());
-  wire::write_caps({.ranges = true, .files = true, .streams = true}, services.sink());
-  services.out.text("**********************************\n");
-  return nullptr;
-}
+Job* info(Machine& machine, const wire::AtRequest&) { return &machine.info_report; }
 
 Job* config(Machine& machine, const wire::AtRequest&) {
   machine.report.begin(wire::write_device_config);
@@ -184,11 +164,6 @@ Job* reset(Machine& machine, const wire::AtRequest&) {
 
 Job* scan_wifi(Machine& machine, const wire::AtRequest&) {
   print_error(machine.services, "Device does not have a WiFi interface");
-  return nullptr;
-}
-
-Job* no_model(Machine& machine, const wire::AtRequest&) {
-  print_error(machine.services, "no model");
   return nullptr;
 }
 

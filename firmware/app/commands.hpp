@@ -4,16 +4,22 @@
 // The AT commands as data (wire reference 1.7): name, forms, arguments, help, and what runs them.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string_view>
 
 #include "common/wire/at.hpp"
 #include "firmware/app/capture.hpp"
+#include "firmware/app/impulse_job.hpp"
 #include "firmware/app/listing.hpp"
+#include "firmware/app/model_job.hpp"
+#include "firmware/app/model_report.hpp"
+#include "firmware/app/model_slot.hpp"
 #include "firmware/app/readout.hpp"
 #include "firmware/app/services.hpp"
 #include "firmware/app/snapshot.hpp"
+#include "firmware/app/static_job.hpp"
 #include "firmware/app/stream_job.hpp"
 
 namespace tml::fw::app {
@@ -32,7 +38,15 @@ struct Machine {
         report(services),
         help(services),
         snapshot(services, transfer),
-        stream(services) {}
+        stream(services),
+        slots(services.board),
+        impulse(services, transfer, slots, drift),
+        static_run(services, slots),
+        model_run(services, slots),
+        info_report(services, slots),
+        model_info(services, slots),
+        drift_report(services, slots, drift),
+        cascade_report(services, slots, drift) {}
 
   Services services;
   Transfer transfer;
@@ -46,6 +60,15 @@ struct Machine {
   Help help;
   Snapshot snapshot;
   StreamJob stream;
+  ModelSlots slots;
+  std::array<Drift, kModelSlots> drift{};  ///< What each slot's impulse has seen.
+  ImpulseJob impulse;
+  StaticJob static_run;
+  ModelJob model_run;
+  InfoReport info_report;
+  ModelInfo model_info;
+  DriftReport drift_report;
+  CascadeReport cascade_report;
   bool reset_wanted = false;
 };
 

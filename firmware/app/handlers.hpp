@@ -48,6 +48,17 @@ Job* stream_snapshots(Machine&, const wire::AtRequest&);
 // stream_handlers.cpp
 Job* start_stream(Machine&, const wire::AtRequest&);
 
+// impulse_handlers.cpp
+Job* run_impulse(Machine&, const wire::AtRequest&);
+Job* run_impulse_debug(Machine&, const wire::AtRequest&);
+Job* run_impulse_continuous(Machine&, const wire::AtRequest&);
+Job* run_impulse_static(Machine&, const wire::AtRequest&);
+Job* run_model(Machine&, const wire::AtRequest&);
+Job* model_info(Machine&, const wire::AtRequest&);
+Job* drift(Machine&, const wire::AtRequest&);
+Job* reset_drift(Machine&, const wire::AtRequest&);
+Job* cascade(Machine&, const wire::AtRequest&);
+
 // commands.cpp
 Job* help(Machine&, const wire::AtRequest&);
 Job* info(Machine&, const wire::AtRequest&);
@@ -56,7 +67,6 @@ Job* device_info(Machine&, const wire::AtRequest&);
 Job* sensors(Machine&, const wire::AtRequest&);
 Job* reset(Machine&, const wire::AtRequest&);
 Job* scan_wifi(Machine&, const wire::AtRequest&);
-Job* no_model(Machine&, const wire::AtRequest&);
 Job* no_bootloader(Machine&, const wire::AtRequest&);
 
 }  // namespace tml::fw::app::handlers

@@ -28,6 +28,10 @@ class Job {
   virtual Step step() = 0;
   /// The host sent `b`: the job winds up and finishes within its next steps.
   virtual void stop() = 0;
+  /// True while the job takes what the host sends: bytes go to receive(), and a `b` among them stops nothing.
+  [[nodiscard]] virtual bool listens() const { return false; }
+  /// One byte of it; asked again for each.
+  virtual void receive(std::uint8_t byte) { (void)byte; }
 
  protected:
   ~Job() = default;

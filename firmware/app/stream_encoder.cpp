@@ -51,6 +51,36 @@ std::size_t batch_readings(const hal::SensorInfo& info, double hz) {
   return wanted >= static_cast<double>(fit) ? fit : std::max<std::size_t>(1, static_cast<std::size_t>(wanted));
 }
 
+using ShortName = decltype(wire::SessionInfo::channel_names)::value_type;
+constexpr std::size_t kShort = ShortName::capacity();
+static_assert(hal::kMaxAxes < 100, "short_names() counts with two digits");
+
+/// Names that fit stay. A longer one becomes its first five characters unless another axis begins alike; then its first
+/// four and its last; and where that is taken, its first three and a number, from the axis' own on.
+void short_names(std::span<const hal::Axis> axes, std::span<ShortName> names) {
+  for (std::size_t i = 0; i < axes.size(); ++i) names[i] = axes[i].name.size() <= kShort ? axes[i].name : "";
+  const auto taken = [names](std::string_view name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  for (std::size_t i = 0; i < axes.size(); ++i) {
+    const std::string_view name = axes[i].name;
+    if (name.size() <= kShort) continue;
+    const std::string_view head = name.substr(0, kShort);
+    const auto alike = [head](const hal::Axis& axis) { return std::string_view(axis.name).substr(0, kShort) == head; };
+    ShortName chosen = head;
+    if (std::count_if(axes.begin(), axes.end(), alike) > 1) {
+      chosen = name.substr(0, kShort - 1);
+      (void)chosen.push_back(name.back());
+    }
+    for (std::size_t number = i + 1; taken(chosen); ++number) {
+      chosen = name.substr(0, kShort - 2);
+      (void)chosen.push_back(static_cast<char>('0' + number / 10 % 10));
+      (void)chosen.push_back(static_cast<char>('0' + number % 10));
+    }
+    names[i] = chosen;
+  }
+}
+
 }  // namespace
 
 std::optional<StreamForm> stream_form(std::string_view word) {
@@ -111,7 +141,7 @@ std::string_view StreamEncoder::session(std::uint32_t dropped) {
   info.hz = static_cast<std::uint16_t>(std::clamp(hz_ + 0.5, 1.0, kMaxU16));
   info.channels = static_cast<std::uint8_t>(info_->axes.size());
   info.channel_name_count = info.channels;
-  for (std::size_t i = 0; i < info_->axes.size(); ++i) info.channel_names[i] = info_->axes[i].name;
+  short_names(info_->axes, std::span(info.channel_names).first(info.channels));
   info.dropped = dropped;
   info.name = info_->name;
   std::array<std::byte, kMaxSmallCbor> cbor;  // NOLINT: written before it is read

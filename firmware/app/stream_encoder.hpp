@@ -43,8 +43,9 @@ class StreamEncoder {
   /// `info` outlives the stream. `hz` is the nominal rate; `crc`: frames carry one (they may do without).
   void begin(const hal::SensorInfo& info, StreamForm form, double hz, std::uint32_t sid, bool crc = true);
 
-  /// The header line or the session info, with `dropped` as its "dr". Names of more than 5 characters are cut in
-  /// frames. Like every view given out here: valid until the next one is asked for.
+  /// The header line or the session info, with `dropped` as its "dr". In frames names have at most five
+  /// characters; longer ones are shortened so that no two are alike (docs/firmware.md, "Streams"). Like every view
+  /// given out here: valid until the next one is asked for.
   [[nodiscard]] std::string_view session(std::uint32_t dropped);
 
   /// Keeps one reading, `ts_ms` after the start of the session. Readings kept together have consecutive numbers: call

@@ -5,19 +5,22 @@
 // package's anomaly section; a board reads them in place. A larger score is less normal.
 //
 // Layout of a fitted model, little endian, 4-byte aligned; D = inputs, K = clusters:
-//   AnomalyHeader                    32 bytes
-//   std::uint16_t index[D]           which features it looks at, strictly ascending, each < features; then 0 or 2 bytes
-//   0 float mean[D], float inverse_deviation[D]        standardised input z = (x - mean) x inverse_deviation k_means:
-//   K x { float centre[D]; float radius; }     in standardised units mahalanobis:  float factor[D (D + 1) / 2] lower
-//   triangle W by rows, with W S Wt = 1 for S the
-//                                                            covariance of z (W = inverse of its Cholesky factor)
-//   autoencoder:  nothing behind the header (D = features, no index, mean or deviation); the network is the model
-//   section
+//
+//     AnomalyHeader                  32 bytes
+//     std::uint16_t index[D]         which features it looks at, strictly ascending, each < features; then 0 bytes to 4
+//     float mean[D]
+//     float inverse_deviation[D]     standardised input z = (x - mean) x inverse_deviation
+//     k_means:                       K x { float centre[D]; float radius; }, in standardised units
+//     mahalanobis:                   float factor[D (D + 1) / 2]: lower triangle W by rows, with W S Wt = 1 for S the
+//                                    covariance of z (W = inverse of its Cholesky factor)
+//     autoencoder:                   nothing behind the header (D = 0); the network is the package's model
+//
 // Scores:
-//   k_means      min over clusters of |z - centre| - radius, no more than 1000: what Edge Impulse prints
-//                (edgeimpulse/inferencing-sdk-cpp, anomaly/anomaly.h); at most 0 inside a cluster
-//   mahalanobis  |W z| = sqrt(zt S^-1 z)                     P. C. Mahalanobis, 1936
-//   autoencoder  mean of (input - output)^2, both dequantised    ad01's convention, MLPerf Tiny
+//
+//     k_means      min over clusters of |z - centre| - radius, no more than 1000: what Edge Impulse prints
+//                  (edgeimpulse/inferencing-sdk-cpp, anomaly/anomaly.h); at most 0 inside a cluster
+//     mahalanobis  |W z| = sqrt(zt S^-1 z)                         P. C. Mahalanobis, 1936
+//     autoencoder  mean of (input - output)^2, both dequantised    ad01's convention, MLPerf Tiny
 #pragma once
 
 #include <cstddef>
@@ -44,11 +47,10 @@ struct AnomalyHeader {
   std::uint16_t inputs = 0;                ///<  2 D: k_means 1 .. 1024, mahalanobis 1 .. 256, autoencoder 0
   std::uint16_t clusters = 0;              ///<  4 K: k_means 1 .. 256, others 0
   std::uint16_t reserved = 0;              ///<  6 0
-  std::uint32_t features =
-      0;  ///<  8 size of the feature vector that it is given, 1 .. 65536 (autoencoder: of the model's input)
-  float threshold = 0.0F;      ///< 12 a score above it is an anomaly; finite
-  std::uint32_t bytes = 0;     ///< 16 of the whole model, header included
-  std::uint32_t zero[3] = {};  ///< 20 0
+  std::uint32_t features = 0;              ///<  8 size of the feature vector that it is given, 1 .. 65536
+  float threshold = 0.0F;                  ///< 12 from here on a score is an anomaly; finite
+  std::uint32_t bytes = 0;                 ///< 16 of the whole model, header included
+  std::uint32_t zero[3] = {};              ///< 20 0
 };
 static_assert(sizeof(AnomalyHeader) == 32 && std::is_trivially_copyable_v<AnomalyHeader>);
 

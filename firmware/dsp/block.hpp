@@ -46,7 +46,7 @@ enum class BlockType : std::uint8_t {
 };
 
 /// Bits of BlockConfig::statistics. Features come in the order of the bits, lowest first.
-enum Statistic : std::uint16_t {
+enum Statistic : std::uint16_t {  // NOLINTBEGIN(readability-identifier-naming): bits, used as constants
   kMean = 1U << 0U,
   kMinimum = 1U << 1U,
   kMaximum = 1U << 2U,
@@ -65,7 +65,7 @@ enum Flag : std::uint16_t {
   kBins = 1U << 1U,           ///< spectral: also every bin of the spectrum between low_hz and high_hz.
   kNormaliseMean = 1U << 2U,  ///< mfcc: each coefficient minus its mean over the window's frames.
   kNormaliseVariance = 1U << 3U,  ///< mfcc: ... divided by its standard deviation (needs kNormaliseMean).
-};
+};                                // NOLINTEND(readability-identifier-naming)
 
 enum class Filter : std::uint8_t { none = 0, low_pass = 1, high_pass = 2 };  ///< Butterworth
 enum class Fit : std::uint8_t {

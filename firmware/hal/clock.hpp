@@ -23,6 +23,10 @@ class Clock {
   /// How much wire time passes while `device_delay_us` of device time pass, rounded up.
   [[nodiscard]] virtual std::uint64_t wire_delay_us(std::uint64_t device_delay_us) const { return device_delay_us; }
 
+  /// How much work the processor has done since an arbitrary start, in SystemInfo::work_unit; wraps at 2^32, so take
+  /// differences of uint32. A board without such a counter always returns 0.
+  [[nodiscard]] virtual std::uint32_t work() const { return 0; }
+
  protected:
   ~Clock() = default;
 };

@@ -34,6 +34,15 @@ class Flash {
   /// Sets the sector that starts at `offset` (multiple of kFlashSectorBytes) to 0xFF.
   [[nodiscard]] virtual bool erase_sector(std::uint32_t offset) = 0;
 
+  /// The content of a range in place, for models that are too large to copy: memory mapped NOR, or a copy that the
+  /// driver keeps in step. Valid until a byte of the range is next programmed or erased; aligned like `offset`, up to
+  /// 16 bytes. Empty: this device cannot (the default), or the range is out of bounds or empty.
+  [[nodiscard]] virtual std::span<const std::uint8_t> mapped(std::uint32_t offset, std::uint32_t bytes) {
+    (void)offset;
+    (void)bytes;
+    return {};
+  }
+
  protected:
   ~Flash() = default;
 };

@@ -20,6 +20,9 @@ struct SystemInfo {
   std::uint32_t default_baud = 115200;  ///< Rate after reset, already set by the port's start-up code.
   std::uint32_t transfer_baud =
       115200;  ///< `Data Transfer Baudrate`; equal to 115200 = no faster rate (wire reference 1.8).
+  /// What Clock::work() counts: "instructions", "cycles", "ns" (time of the virtual machine), "cpu-ns" (CPU time of
+  /// the thread); empty = it does not count.
+  std::string_view work_unit;
 };
 
 class System {

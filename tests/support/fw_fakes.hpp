@@ -32,6 +32,11 @@ class FakeClock final : public hal::Clock {
   [[nodiscard]] std::uint64_t wire_delay_us(std::uint64_t device_delay_us) const override {
     return (device_delay_us + speed - 1) / speed;
   }
+  /// Each look costs 100: a part that looks once before and once after itself counts 100.
+  [[nodiscard]] std::uint32_t work() const override { return looks_ += 100; }
+
+ private:
+  mutable std::uint32_t looks_ = 0;
 };
 
 /// NOR: programming clears bits, erasing sets them; each counts as one operation. Operation number `cut_at` (from 0) is
@@ -76,6 +81,10 @@ class FakeFlash final : public hal::Flash {
       bytes[offset + i] &= static_cast<std::uint8_t>(~cleared);
     }
     return !cutting;
+  }
+  [[nodiscard]] std::span<const std::uint8_t> mapped(std::uint32_t offset, std::uint32_t size) override {
+    if (std::size_t{offset} + size > bytes.size()) return {};
+    return std::span<const std::uint8_t>(bytes).subspan(offset, size);
   }
   [[nodiscard]] bool erase_sector(std::uint32_t offset) override {
     EXPECT_EQ(offset % hal::kFlashSectorBytes, 0U);
@@ -175,7 +184,7 @@ class FakeRandom final : public hal::Random {
 
 class FakeSystem final : public hal::System {
  public:
-  hal::SystemInfo about{"TML_TEST", "aa:bb:cc:00:00:01", "0.1.0", "Nov 21 2026", "01:02:03", 115200, 115200};
+  hal::SystemInfo about{"TML_TEST", "aa:bb:cc:00:00:01", "0.1.0", "Nov 21 2026", "01:02:03", 115200, 115200, "ticks"};
   int resets = 0;
   [[nodiscard]] const hal::SystemInfo& info() const override { return about; }
   void reset() override { ++resets; }
@@ -252,8 +261,22 @@ inline constexpr float kSlowRates[] = {1.0F, 12.5F};
 /// A board with three sensors. The first two sectors of the flash hold the configuration, the others samples.
 class Rig {
  public:
-  explicit Rig(std::uint32_t sample_sectors = 32) : flash(sample_sectors + 2), sample_sectors_(sample_sectors) {
+  /// `slot_sectors`: sectors of each of the four model banks behind the samples; 0 = a board without model slots.
+  explicit Rig(std::uint32_t sample_sectors = 32, std::uint32_t slot_sectors = 0)
+      : flash(sample_sectors + 2 + 4 * slot_sectors), sample_sectors_(sample_sectors) {
     sensors = {&accel, &audio, &slow};
+    for (std::uint32_t bank = 0; bank < 4 && slot_sectors > 0; ++bank) {
+      slots.push_back(
+          {(sample_sectors + 2 + bank * slot_sectors) * hal::kFlashSectorBytes, slot_sectors * hal::kFlashSectorBytes});
+    }
+    arena.resize(slot_sectors > 0 ? 16384 : 0);
+  }
+  /// Before boot(): what a bank (0A, 0B, 1A, 1B) holds.
+  void load(std::size_t bank, const std::vector<std::uint8_t>& package) {
+    const hal::FlashRegion region = slots.at(bank);
+    ASSERT_LE(package.size(), region.size_bytes);
+    std::fill_n(flash.bytes.begin() + region.offset, region.size_bytes, std::uint8_t{0xFF});
+    std::copy(package.begin(), package.end(), flash.bytes.begin() + region.offset);
   }
 
   FakeClock clock;
@@ -266,6 +289,11 @@ class Rig {
   FakeSensor slow{clock, {"Environmental", kTemperatureAxes, kSlowRates, 300, hal::SampleForm::rows}};
   std::vector<hal::Sensor*> sensors;
   hal::Camera* camera = nullptr;
+  struct alignas(16) ArenaUnit {
+    std::uint8_t bytes[16];
+  };
+  std::vector<ArenaUnit> arena;  ///< 256 KiB on a board with model slots.
+  std::vector<hal::FlashRegion> slots;
   std::unique_ptr<app::App> app;
 
   /// Power on (again): a new application over what the flash holds. Returns the banner.
@@ -279,7 +307,10 @@ class Rig {
                                                 random,
                                                 system,
                                                 sensors,
-                                                camera});
+                                                camera,
+                                                slots,
+                                                {reinterpret_cast<std::uint8_t*>(arena.data()), arena.size() * 16},
+                                                &nn::ref::kTable});
     uart.sent.clear();
     uart.incoming.clear();
     uart.in_flight = 0;

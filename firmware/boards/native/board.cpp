@@ -11,21 +11,24 @@
 #include "common/base/file.hpp"
 #include "common/base/version.hpp"
 #include "firmware/boards/native/playlist.hpp"
+#include "firmware/hal/flash_layout.hpp"
 
 namespace tml::fw::native {
 namespace {
 
 using std::chrono::nanoseconds;
 
-// The map of the flash: settings at the start, captures in the upper three quarters; between them room for images and
-// models.
-constexpr std::uint32_t kConfigSectors = 2;
-constexpr std::uint32_t kSampleStart = 4;  // a quarter
+// A flash of 16 MiB has the map of hal/flash_layout.hpp; in a smaller one captures begin at a quarter too, and there
+// are no slots.
+constexpr std::uint32_t kSampleStart = 4;
+static_assert(hal::kLayoutFlashBytes / kSampleStart == hal::kSampleRegion.offset);
 
 constexpr int kMaxPasses = 32;  // then the other boards get their turn
 constexpr nanoseconds kReportEvery = std::chrono::seconds(1);
 constexpr nanoseconds kReplugRetry = std::chrono::seconds(1);
 constexpr std::size_t kMaxIdBytes = 31;
+
+}  // namespace
 
 Result<std::string> board_id(const BoardOptions& options, const std::filesystem::path& state) {
   const std::filesystem::path file = state / "id";
@@ -43,8 +46,6 @@ Result<std::string> board_id(const BoardOptions& options, const std::filesystem:
   if (!written) return pass(std::move(written.error()));
   return id;
 }
-
-}  // namespace
 
 bool is_board_id(std::string_view text) {
   return !text.empty() && text.size() <= kMaxIdBytes &&
@@ -87,7 +88,8 @@ BoardSystem::BoardSystem(std::string id, std::uint32_t default_baud, std::uint32
            .build_date = __DATE__,
            .build_time = __TIME__,
            .default_baud = default_baud,
-           .transfer_baud = transfer_baud};
+           .transfer_baud = transfer_baud,
+           .work_unit = "cpu-ns"};
 }
 
 Result<StateFolder> StateFolder::open(const std::filesystem::path& path) {
@@ -118,6 +120,7 @@ Board::Board(const BoardOptions& options, const Clock& clock, OpenWatch& watch, 
       system_(id_, options.baud_model == 0 ? kDefaultBaud : options.baud_model, options.transfer_baud),
       uart_(options.baud_model, options.faults, options.seed + options.index, clock, watch),
       schedule_(options.faults.timed),
+      arena_(std::make_unique_for_overwrite<ArenaUnit[]>(kArenaBytes / sizeof(ArenaUnit))),
       started_(clock.steady()) {}
 
 Result<std::unique_ptr<Board>> Board::create(const BoardOptions& options, const Clock& clock, OpenWatch& watch,
@@ -140,6 +143,10 @@ Result<std::unique_ptr<Board>> Board::create(const BoardOptions& options, const 
   std::unique_ptr<Board> board(new Board(options, clock, watch, events, std::move(*state), std::move(*id)));
   *owner = board.get();
   board->flash_ = std::move(*flash);
+  for (const ModelFile& model : options.models) {
+    Result<void> loaded = load_model(*board->flash_, model);
+    if (!loaded) return pass(std::move(loaded.error()));
+  }
   const std::array<std::pair<SensorKind, const std::string*>, kSensorKinds> sensors{
       {{SensorKind::accelerometer, &options.accelerometer},
        {SensorKind::microphone, &options.microphone},
@@ -246,15 +253,20 @@ void Board::boot() {
   if (streamer_) return streamer_->power_up(clock_.steady());
   const std::uint32_t size = flash_->size_bytes();
   const std::uint32_t sample_start = size / kSampleStart;
+  const std::span<const hal::FlashRegion> slots =
+      size == hal::kLayoutFlashBytes ? hal::kModelSlotRegions : std::span<const hal::FlashRegion>();
   app_ = std::make_unique<app::App>(app::Board{.uart = uart_,
                                                .clock = board_clock_,
                                                .flash = *flash_,
-                                               .config_region = {0, kConfigSectors * hal::kFlashSectorBytes},
+                                               .config_region = hal::kConfigRegion,
                                                .sample_region = {sample_start, size - sample_start},
                                                .random = random_,
                                                .system = system_,
                                                .sensors = sensor_list_,
-                                               .camera = camera_.get()});
+                                               .camera = camera_.get(),
+                                               .model_slots = slots,
+                                               .arena = {arena_[0].bytes, kArenaBytes},
+                                               .kernels = &nn::fast::kTable});
   app_->start();
   const app::FileInfo* const newest = app_->services().samples.newest();
   newest_file_ = newest == nullptr ? 0 : newest->number;

@@ -20,8 +20,10 @@
 #include "firmware/boards/native/events.hpp"
 #include "firmware/boards/native/fault.hpp"
 #include "firmware/boards/native/flash_file.hpp"
+#include "firmware/boards/native/model_slots.hpp"
 #include "firmware/boards/native/pty.hpp"
 #include "firmware/boards/native/pty_uart.hpp"
+#include "firmware/boards/native/running_board.hpp"
 #include "firmware/boards/native/stream_profile.hpp"
 #include "firmware/boards/native/virtual_camera.hpp"
 #include "firmware/boards/native/virtual_sensor.hpp"
@@ -29,6 +31,7 @@
 namespace tml::fw::native {
 
 inline constexpr std::uint32_t kDefaultBaud = 115200;  ///< wire reference 1.1
+inline constexpr std::size_t kArenaBytes = 512U << 10U;
 
 struct BoardOptions {
   unsigned index = 0;
@@ -52,6 +55,9 @@ struct BoardOptions {
   bool alone = true;     ///< The only board of the process.
   std::string camera;    ///< As above, of camera_source.hpp; empty: the board has no camera.
   CameraForm camera_form = CameraForm::rgb;
+  std::vector<ModelFile> models;  ///< Put into their slots before the firmware starts.
+  std::filesystem::path qemu;     ///< Not empty: this image runs the firmware, in QEMU (qemu_board.hpp).
+  bool icount = false;            ///< Of QEMU: instructions are the clock.
 };
 
 /// A folder that is removed with its content on destruction when it is temporary.
@@ -71,7 +77,7 @@ class StateFolder {
 };
 
 /// One thread. `clock`, `watch` and `events` outlive the board.
-class Board {
+class Board final : public RunningBoard {
  public:
   /// Opens the state, reads the first recordings, plugs the pty in and starts the firmware.
   [[nodiscard]] static Result<std::unique_ptr<Board>> create(const BoardOptions& options, const Clock& clock,
@@ -79,17 +85,13 @@ class Board {
   Board(const Board&) = delete;
   Board& operator=(const Board&) = delete;
   /// Unplugs and removes the link.
-  ~Board() = default;
+  ~Board() override = default;
 
-  /// Runs until nothing is left to do now. Returns the time (of `clock`) of the next call without an event on fd().
-  std::chrono::nanoseconds step();
-
-  /// For poll(2): -1 while unplugged.
-  [[nodiscard]] int fd() const { return uart_.fd(); }
-  [[nodiscard]] short poll_events() const { return uart_.poll_events(); }
-
-  /// Sends the last event.
-  void report_end();
+  std::chrono::nanoseconds step() override;
+  /// -1 while unplugged.
+  [[nodiscard]] int fd() const override { return uart_.fd(); }
+  [[nodiscard]] short poll_events() const override { return uart_.poll_events(); }
+  void report_end() override;
 
   [[nodiscard]] const std::string& id() const { return id_; }
   [[nodiscard]] const std::string& pty_path() const { return pty_path_; }
@@ -126,6 +128,10 @@ class Board {
   FaultSchedule schedule_;
   std::vector<std::unique_ptr<VirtualSensor>> sensors_;
   std::vector<hal::Sensor*> sensor_list_;
+  struct alignas(16) ArenaUnit {
+    std::uint8_t bytes[16];
+  };
+  std::unique_ptr<ArenaUnit[]> arena_;
   std::unique_ptr<VirtualCamera> camera_;
   std::unique_ptr<app::App> app_;            // the profile tml
   std::unique_ptr<StreamProfile> streamer_;  // the others
@@ -137,13 +143,8 @@ class Board {
   std::uint32_t newest_file_ = 0;
 };
 
-/// From here on SIGINT, SIGTERM and SIGHUP wait for run_boards(). Call before the first board: its link must not be
-/// left behind.
-void block_stop_signals();
-
-/// Drives the boards until one of those signals comes. Errc::io when the kernel refuses poll or signalfd.
-[[nodiscard]] Result<void> run_boards(std::vector<std::unique_ptr<Board>>& boards, const Clock& clock,
-                                      OpenWatch& watch);
+/// The id of options.id, else the one kept in the state folder, else one drawn from the seed; kept there from then on.
+[[nodiscard]] Result<std::string> board_id(const BoardOptions& options, const std::filesystem::path& state);
 
 /// 1 to 31 hexadecimal digits, colons and dashes (wire reference 6.7).
 [[nodiscard]] bool is_board_id(std::string_view text);

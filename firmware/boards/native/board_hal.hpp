@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <ctime>
 #include <span>
 #include <string>
 
@@ -31,6 +32,13 @@ class BoardClock final : public hal::Clock {
   }
   [[nodiscard]] std::uint64_t wire_delay_us(std::uint64_t device_delay_us) const override {
     return static_cast<std::uint64_t>(std::ceil(static_cast<double>(device_delay_us) / speed_));
+  }
+  /// CPU time of the calling thread in ns.
+  [[nodiscard]] std::uint32_t work() const override {
+    timespec now{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return static_cast<std::uint32_t>(static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
+                                      static_cast<std::uint64_t>(now.tv_nsec));
   }
 
  private:

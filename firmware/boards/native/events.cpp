@@ -125,7 +125,8 @@ void Events::line(unsigned board, const Line& line) {
   put(dump(out), line_text(line), false);
 }
 
-void Events::counters(unsigned board, const Line& line, const FlashWear& wear) {
+void Events::counters(unsigned board, const Line& line, const FlashWear& wear,
+                      std::optional<std::uint32_t> stack_bytes) {
   Json out{{"event", "counters"}, {"board", board}};
   add_line(out, line);
   out["flash"] = {{"erases", wear.erases},
@@ -133,9 +134,11 @@ void Events::counters(unsigned board, const Line& line, const FlashWear& wear) {
                   {"most_worn_erases", wear.most_worn},
                   {"programs", wear.programs},
                   {"program_bytes", wear.program_bytes}};
+  if (stack_bytes) out["stack_bytes"] = *stack_bytes;
   put(dump(out),
       line_text(line) + "; flash erases " + std::to_string(wear.erases) + ", at most " +
-          std::to_string(wear.most_worn) + " of one sector",
+          std::to_string(wear.most_worn) + " of one sector" +
+          (stack_bytes ? "; stack " + std::to_string(*stack_bytes) + " bytes at most" : std::string()),
       false);
 }
 

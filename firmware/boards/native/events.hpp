@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -54,7 +55,9 @@ class Events {
   /// Losses and byte faults so far; sent at most once a second, when they have changed.
   void line(unsigned board, const Line& line);
   /// The last event of a board.
-  void counters(unsigned board, const Line& line, const FlashWear& wear);
+  /// `stack_bytes`: the most that the firmware's stack has held, where it has one of its own.
+  void counters(unsigned board, const Line& line, const FlashWear& wear,
+                std::optional<std::uint32_t> stack_bytes = std::nullopt);
 
  private:
   void put(const std::string& json, const std::string& text, bool important) const;

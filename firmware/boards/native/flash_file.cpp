@@ -38,19 +38,24 @@ Result<void*> map_file(const std::filesystem::path& path, std::size_t size) {
 
 }  // namespace
 
+Result<UniqueFd> lock_state_folder(const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / "flash.lock";
+  UniqueFd lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!lock.valid()) return fail_errno(errno, "cannot open the lock of the state folder", path.string());
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) == 0) return lock;
+  if (errno == EWOULDBLOCK) {
+    return fail(Errc::busy, "another tml-board is running with this state folder", folder.string(),
+                "Stop it, or give each board its own --state");
+  }
+  return fail_errno(errno, "cannot lock the state folder", folder.string());
+}
+
 Result<std::unique_ptr<FlashFile>> FlashFile::open(const std::filesystem::path& folder, std::uint32_t size_bytes,
                                                    Panic panic) {
+  Result<UniqueFd> lock = lock_state_folder(folder);
+  if (!lock) return pass(std::move(lock.error()));
   std::unique_ptr<FlashFile> flash(new FlashFile);
-  const std::filesystem::path lock_path = folder / "flash.lock";
-  flash->lock_ = UniqueFd(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!flash->lock_.valid()) return fail_errno(errno, "cannot open the lock of the state folder", lock_path.string());
-  if (::flock(flash->lock_.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno == EWOULDBLOCK) {
-      return fail(Errc::busy, "another tml-board is running with this state folder", folder.string(),
-                  "Stop it, or give each board its own --state");
-    }
-    return fail_errno(errno, "cannot lock the state folder", folder.string());
-  }
+  flash->lock_ = std::move(*lock);
   Result<void*> cells = map_file(folder / "flash.bin", size_bytes);
   if (!cells) return pass(std::move(cells.error()));
   flash->size_bytes_ = size_bytes;
@@ -65,6 +70,7 @@ Result<std::unique_ptr<FlashFile>> FlashFile::open(const std::filesystem::path& 
 FlashFile::~FlashFile() {
   if (cells_ != nullptr) ::munmap(cells_, size_bytes_);
   if (wear_ != nullptr) ::munmap(wear_, wear_bytes(size_bytes_));
+  if (mirror_ != nullptr) ::munmap(mirror_, size_bytes_);
 }
 
 bool FlashFile::broken(const char* rule, std::uint32_t offset) const {
@@ -95,6 +101,9 @@ bool FlashFile::program(std::uint32_t offset, std::span<const std::uint8_t> byte
   for (std::size_t i = 0; i < bytes.size(); ++i) {
     cells_[offset + i] = static_cast<std::uint8_t>(cells_[offset + i] | static_cast<std::uint8_t>(~bytes[i]));
   }
+  if (mirror_ != nullptr && mirrored_[offset / hal::kFlashSectorBytes]) {
+    for (std::size_t i = 0; i < bytes.size(); ++i) mirror_[offset + i] = static_cast<std::uint8_t>(~cells_[offset + i]);
+  }
   ++programs_;
   program_bytes_ += bytes.size();
   return true;
@@ -105,7 +114,29 @@ bool FlashFile::erase_sector(std::uint32_t offset) {
   if (offset >= size_bytes_) return broken("erase beyond the end", offset);
   ++wear_[offset / hal::kFlashSectorBytes];
   std::memset(cells_ + offset, 0, hal::kFlashSectorBytes);
+  if (mirror_ != nullptr && mirrored_[offset / hal::kFlashSectorBytes]) {
+    std::memset(mirror_ + offset, kErased, hal::kFlashSectorBytes);
+  }
   return true;
+}
+
+std::span<const std::uint8_t> FlashFile::mapped(std::uint32_t offset, std::uint32_t bytes) {
+  if (bytes == 0 || offset > size_bytes_ || bytes > size_bytes_ - offset) return {};
+  if (mirror_ == nullptr) {
+    void* const memory = ::mmap(nullptr, size_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return {};
+    mirror_ = static_cast<std::uint8_t*>(memory);
+    mirrored_.assign(size_bytes_ / hal::kFlashSectorBytes, false);
+  }
+  const std::uint32_t last = (offset + bytes - 1) / hal::kFlashSectorBytes;
+  for (std::uint32_t sector = offset / hal::kFlashSectorBytes; sector <= last; ++sector) {
+    if (mirrored_[sector]) continue;
+    const std::size_t from = std::size_t{sector} * hal::kFlashSectorBytes;
+    for (std::size_t i = from; i < from + hal::kFlashSectorBytes; ++i)
+      mirror_[i] = static_cast<std::uint8_t>(~cells_[i]);
+    mirrored_[sector] = true;
+  }
+  return {mirror_ + offset, bytes};
 }
 
 FlashWear FlashFile::wear() const {

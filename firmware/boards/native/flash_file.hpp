@@ -15,6 +15,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "common/base/error.hpp"
 #include "common/base/file.hpp"
@@ -29,6 +30,10 @@ struct FlashWear {
   std::uint64_t programs = 0;  ///< Program operations since the process started.
   std::uint64_t program_bytes = 0;
 };
+
+/// A state folder is one process': Errc::busy when another has it. Held while the descriptor, or a copy that a child
+/// inherited, is open.
+[[nodiscard]] Result<UniqueFd> lock_state_folder(const std::filesystem::path& folder);
 
 /// One thread. Move-only by way of unique_ptr: mappings stay where they are.
 class FlashFile final : public hal::Flash {
@@ -49,6 +54,8 @@ class FlashFile final : public hal::Flash {
   [[nodiscard]] bool read(std::uint32_t offset, std::span<std::uint8_t> into) override;
   [[nodiscard]] bool program(std::uint32_t offset, std::span<const std::uint8_t> bytes) override;
   [[nodiscard]] bool erase_sector(std::uint32_t offset) override;
+  /// A copy of the plain content, made sector by sector when it is first asked for and kept in step from then on.
+  [[nodiscard]] std::span<const std::uint8_t> mapped(std::uint32_t offset, std::uint32_t bytes) override;
 
   [[nodiscard]] FlashWear wear() const;
 
@@ -60,6 +67,8 @@ class FlashFile final : public hal::Flash {
   std::uint32_t size_bytes_ = 0;
   std::uint8_t* cells_ = nullptr;
   std::uint32_t* wear_ = nullptr;
+  std::uint8_t* mirror_ = nullptr;  // as large as the flash; pages that nobody asked for cost nothing
+  std::vector<bool> mirrored_;      // by sector
   std::uint64_t programs_ = 0;
   std::uint64_t program_bytes_ = 0;
   Panic panic_;

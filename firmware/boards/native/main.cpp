@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "firmware/boards/native/options.hpp"
+#include "firmware/boards/native/qemu_board.hpp"
 #include "firmware/boards/native/synthesise.hpp"
 
 namespace {
@@ -31,10 +32,10 @@ int run(int argc, const char* const* argv) {
   block_stop_signals();
   OpenWatch watch;
   Events events(STDOUT_FILENO, options.json ? Events::Form::json : Events::Form::text, options.verbose);
-  std::vector<std::unique_ptr<Board>> boards;
+  std::vector<std::unique_ptr<RunningBoard>> boards;
   for (unsigned index = 0; index < options.count; ++index) {
-    tml::Result<std::unique_ptr<Board>> board =
-        Board::create(board_options(options, index), tml::system_clock(), watch, events);
+    tml::Result<std::unique_ptr<RunningBoard>> board =
+        make_board(board_options(options, index), tml::system_clock(), watch, events);
     if (!board) return end_with(board.error());
     boards.push_back(std::move(*board));
   }

@@ -50,15 +50,30 @@ Result<void> apply_sensor(const std::string& text, BoardOptions& board) {
   return {};
 }
 
+Result<void> check_qemu(const BoardOptions& board, unsigned flash_mib) {
+  if (board.qemu.empty())
+    return fail(Errc::usage, "only a board in QEMU takes this flag", "--icount", "Add --qemu ELF");
+  if (board.baud_model != 0) {
+    return fail(Errc::usage, "QEMU's UART has no rate", "--baud-model",
+                "Leave it out; without --qemu the board has a model of the line");
+  }
+  if (board.profile != Profile::tml)
+    return fail(Errc::usage, "the board in QEMU runs the firmware and no other profile", "--profile", "Leave it out");
+  if (flash_mib != kMaxFlashMib)
+    return fail(Errc::usage, "the board in QEMU has 16 MiB", "--flash-mib", "Leave it out");
+  return {};
+}
+
 Result<void> apply(const Raw& raw, Options& options) {
   if (!raw.camera.empty()) {
     if (options.board.camera.empty()) options.board.camera = "synth:auto";
     if (raw.camera == "grayscale") options.board.camera_form = CameraForm::grayscale;
     if (raw.camera == "jpeg") options.board.camera_form = CameraForm::jpeg;
   }
-  if (!raw.models.empty()) {
-    return fail(Errc::usage, "--model: the firmware has no model slots yet", "'" + raw.models.front() + "'",
-                "AT+RUNIMPULSE answers ERR: no model");
+  for (const std::string& text : raw.models) {
+    Result<ModelFile> model = parse_model_spec(text);
+    if (!model) return pass(std::move(model.error()));
+    options.board.models.push_back(std::move(*model));
   }
   if (!options.board.id.empty() && !is_board_id(options.board.id)) {
     return fail(Errc::usage, "--id: expected 1 to 31 hexadecimal digits, colons or dashes",
@@ -78,6 +93,14 @@ Result<void> apply(const Raw& raw, Options& options) {
   }
   Result<void> streaming = apply_stream_flags(raw.stream, options.board);
   if (!streaming) return streaming;
+  if (!options.board.camera.empty() && options.board.profile != Profile::tml) {
+    return fail(Errc::usage, "a board that streams from power-up takes no pictures",
+                raw.camera.empty() ? "--sensor camera" : "--camera", "Leave it out, or use --profile tml");
+  }
+  if (!options.board.qemu.empty() || options.board.icount) {
+    Result<void> possible = check_qemu(options.board, raw.flash_mib);
+    if (!possible) return possible;
+  }
   options.board.flash_bytes = raw.flash_mib << 20U;
   options.board.seed = raw.seed ? *raw.seed : system_random().next_u64() >> 32U;
   return {};
@@ -126,7 +149,13 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
       ->type_name("N")
       ->check(CLI::Range(1U, kMaxBoards));
   add_stream_flags(app, raw.stream, options.board);
-  app.add_option("--model", raw.models, "SLOT=FILE; not in this version")->type_name("SPEC")->allow_extra_args(false);
+  app.add_option("--model", raw.models, "SLOT=FILE: a model package for slot 0a, 0b, 1a or 1b (0 is 0a, 1 is 1a)")
+      ->type_name("SPEC")
+      ->allow_extra_args(false);
+  app.add_option("--qemu", options.board.qemu,
+                 "Run this image of the firmware on an emulated Cortex-M4F (scripts/qemu-board knows where it is)")
+      ->type_name("ELF");
+  app.add_flag("--icount", options.board.icount, "With --qemu: instructions are the clock, so that counts are exact");
   app.add_option("--synthesise", options.synthesise, "Write a folder of generated recordings and end")
       ->type_name("DIR");
   app.add_flag("--json", options.json, "Events as JSON lines on standard output");

@@ -152,7 +152,19 @@ bool PlaylistSource::begin(std::string_view label, double rate_hz) {
   });
   if (!known) label_.clear();
   rate_hz_ = rate_hz;
+  ended_.clear();
+  given_ = 0;
   return advance();
+}
+
+void PlaylistSource::end(std::size_t unseen) {
+  const std::uint64_t seen = given_ - std::min<std::uint64_t>(unseen, given_);
+  for (const Ended& file : ended_) {
+    if (file.given < seen) continue;
+    turns_[label_] = file.turn;
+    break;
+  }
+  ended_.clear();
 }
 
 bool PlaylistSource::advance() {
@@ -185,6 +197,8 @@ bool PlaylistSource::advance() {
 void PlaylistSource::next(std::span<float> row) {
   while (position_ >= static_cast<double>(current_.frames())) {
     const double beyond = position_ - static_cast<double>(current_.frames());
+    if (ended_.size() == kMaxEnded) ended_.pop_front();
+    ended_.push_back({given_, turns_[label_]});
     // If every other file has broken meanwhile, the one in memory plays again.
     advance();
     origin_ = beyond < static_cast<double>(current_.frames()) ? beyond : 0;
@@ -197,6 +211,7 @@ void PlaylistSource::next(std::span<float> row) {
   const std::span<const float> after = current_.row(std::min(frame + 1, current_.frames() - 1));
   for (std::size_t i = 0; i < row.size(); ++i) row[i] = part == 0 ? here[i] : here[i] + (after[i] - here[i]) * part;
   ++from_;
+  ++given_;
   // Rates within a millionth are one rate: an interval in float milliseconds does not give 104 Hz exactly.
   const double ratio = current_.rate_hz > 0 && rate_hz_ > 0 ? current_.rate_hz / rate_hz_ : 1.0;
   position_ = origin_ + static_cast<double>(from_) * (std::abs(ratio - 1) < 1e-6 ? 1.0 : ratio);

@@ -10,6 +10,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -33,6 +35,7 @@ namespace tml::fw::native {
 class PlaylistSource final : public SensorSource {
  public:
   static constexpr std::size_t kMaxFiles = 100'000;
+  static constexpr std::size_t kMaxEnded = 1U << 16U;  ///< end() takes back at most so many changes of file.
   /// Told when a file of the playlist cannot be played; it is left out from then on.
   using Complaint = std::function<void(const Error&)>;
 
@@ -44,6 +47,7 @@ class PlaylistSource final : public SensorSource {
 
   [[nodiscard]] bool begin(std::string_view label, double rate_hz) override;
   void next(std::span<float> row) override;
+  void end(std::size_t unseen) override;
   [[nodiscard]] std::string description() const override;
   [[nodiscard]] std::size_t file_count() const { return files_.size(); }
 
@@ -69,6 +73,14 @@ class PlaylistSource final : public SensorSource {
   double position_ = 0;   // in readings of current_, of the next output
   std::size_t from_ = 0;  // outputs since origin_: position_ is computed, not summed, so that it does not drift
   double origin_ = 0;
+  // The files of this capture but for the last: how many readings had been given when each ended, and whose turn it
+  // was.
+  struct Ended {
+    std::uint64_t given;
+    std::size_t turn;
+  };
+  std::deque<Ended> ended_;  // the newest kMaxEnded
+  std::uint64_t given_ = 0;
 };
 
 }  // namespace tml::fw::native

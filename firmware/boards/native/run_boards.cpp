@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <ctime>
 
-#include "firmware/boards/native/board.hpp"
+#include "firmware/boards/native/running_board.hpp"
 
 namespace tml::fw::native {
 namespace {
@@ -41,7 +41,7 @@ void block_stop_signals() {
   ::sigprocmask(SIG_BLOCK, &signals, nullptr);
 }
 
-Result<void> run_boards(std::vector<std::unique_ptr<Board>>& boards, const Clock& clock, OpenWatch& watch) {
+Result<void> run_boards(std::vector<std::unique_ptr<RunningBoard>>& boards, const Clock& clock, OpenWatch& watch) {
   const sigset_t signals = stop_signals();
   const UniqueFd stop(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!stop.valid()) return fail_errno(errno, "cannot wait for signals");
@@ -67,6 +67,7 @@ Result<void> run_boards(std::vector<std::unique_ptr<Board>>& boards, const Clock
     for (std::size_t i = 0; i < boards.size(); ++i) {
       const bool event = wait[kFirstBoard + i].revents != 0 || wait[kWatch].revents != 0;
       if (event || due[i] <= now) due[i] = boards[i]->step();
+      if (boards[i]->failure() != nullptr) return pass(*boards[i]->failure());
     }
   }
 }

@@ -4,6 +4,7 @@
 // Where a virtual sensor's readings come from: the generator (synth.hpp) or recordings (playlist.hpp).
 #pragma once
 
+#include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,6 +21,10 @@ class SensorSource {
 
   /// The next reading, one value per axis of the sensor. Only after begin() was true; endless.
   virtual void next(std::span<float> row) = 0;
+
+  /// The capture is over and its last `unseen` readings never reached it (they were made ahead): what they used up is
+  /// for the next one.
+  virtual void end(std::size_t unseen) { (void)unseen; }
 
   /// What is being played, for people: "synth:wave", "replay:/data/wave.0.csv".
   [[nodiscard]] virtual std::string description() const = 0;

@@ -14,12 +14,13 @@
 #include <string_view>
 
 #include "common/base/random.hpp"
+#include "firmware/boards/common/sensor_table.hpp"
 #include "firmware/boards/native/sensor_source.hpp"
 
 namespace tml::fw::native {
 
-enum class SensorKind : std::uint8_t { accelerometer, microphone, environmental, inertial, inertial6 };
-inline constexpr std::size_t kSensorKinds = 5;
+using boards::kSensorKinds;
+using boards::SensorKind;
 
 /// The patterns that a sensor has; the first is what `auto` plays for a label that names none of them.
 [[nodiscard]] std::span<const std::string_view> synth_patterns(SensorKind kind);

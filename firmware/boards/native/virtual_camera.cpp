@@ -7,10 +7,20 @@
 namespace tml::fw::native {
 namespace {
 
-// 96x96 is what vision models for microcontrollers take, the others are QQVGA and QVGA.
-constexpr std::array<hal::CameraResolution, 3> kResolutions{{{96, 96}, {160, 120}, {320, 240}}};
+constexpr int kJpegQuality = 90;
 
 }  // namespace
+
+std::optional<std::vector<std::uint8_t>> camera_frame(const Picture& picture, CameraForm form) {
+  if (form == CameraForm::rgb) return picture.rgb;
+  if (form == CameraForm::grayscale) return to_grayscale(picture);
+  auto jpeg = to_jpeg(picture, kJpegQuality);
+  if (!jpeg) return std::nullopt;
+  // Hosts tell raw pixels by their size; decoders take no notice of what follows the end marker.
+  const std::size_t pixels = std::size_t{picture.width} * picture.height;
+  if (jpeg->size() == pixels || jpeg->size() == 3 * pixels) jpeg->push_back(0);
+  return *std::move(jpeg);
+}
 
 VirtualCamera::VirtualCamera(CameraForm form, std::unique_ptr<CameraSource> source, const hal::Clock& clock,
                              Label label, Shown shown)
@@ -19,7 +29,8 @@ VirtualCamera::VirtualCamera(CameraForm form, std::unique_ptr<CameraSource> sour
       clock_(clock),
       label_(std::move(label)),
       shown_(std::move(shown)),
-      info_{kResolutions, form == CameraForm::grayscale ? hal::ColourDepth::grayscale : hal::ColourDepth::rgb} {}
+      info_{boards::kCameraResolutions,
+            form == CameraForm::grayscale ? hal::ColourDepth::grayscale : hal::ColourDepth::rgb} {}
 
 bool VirtualCamera::start(hal::CameraResolution resolution) {
   state_ = State::idle;
@@ -29,23 +40,9 @@ bool VirtualCamera::start(hal::CameraResolution resolution) {
   std::string shown = source_->description();
   if (shown_ && shown != last_shown_) shown_(label, shown);
   last_shown_ = std::move(shown);
-  switch (form_) {
-    case CameraForm::rgb:
-      frame_ = std::move(picture->rgb);
-      break;
-    case CameraForm::grayscale:
-      frame_ = to_grayscale(*picture);
-      break;
-    case CameraForm::jpeg: {
-      auto jpeg = to_jpeg(*picture, kJpegQuality);
-      if (!jpeg) return false;
-      frame_ = *std::move(jpeg);
-      // Hosts tell raw pixels by their size; decoders take no notice of what follows the end marker.
-      const std::size_t pixels = std::size_t{resolution.width} * resolution.height;
-      if (frame_.size() == pixels || frame_.size() == 3 * pixels) frame_.push_back(0);
-      break;
-    }
-  }
+  std::optional<std::vector<std::uint8_t>> frame = camera_frame(*picture, form_);
+  if (!frame) return false;
+  frame_ = std::move(*frame);
   // A sensor runs on between two pictures; a new one is due at its own pace, or one period after a pause.
   const std::uint64_t now_us = clock_.device_us();
   const bool running = now_us >= ready_us_ && now_us < ready_us_ + kPictureUs;

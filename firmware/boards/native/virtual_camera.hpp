@@ -9,9 +9,11 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "firmware/boards/common/sensor_table.hpp"
 #include "firmware/boards/native/camera_source.hpp"
 #include "firmware/hal/camera.hpp"
 #include "firmware/hal/clock.hpp"
@@ -24,10 +26,12 @@ enum class CameraForm : std::uint8_t {
   jpeg        ///< A JPEG of quality 90, as boards with AT 1.8 may send (wire reference 1.5).
 };
 
+/// The picture as the camera sends it; none when it cannot be encoded.
+[[nodiscard]] std::optional<std::vector<std::uint8_t>> camera_frame(const Picture& picture, CameraForm form);
+
 class VirtualCamera final : public hal::Camera {
  public:
-  static constexpr std::uint64_t kPictureUs = 1'000'000 / 15;
-  static constexpr int kJpegQuality = 90;
+  static constexpr std::uint64_t kPictureUs = boards::kPictureUs;
   using Label = std::function<std::string()>;
   using Shown = std::function<void(const std::string& label, const std::string& source)>;
 

@@ -3,57 +3,12 @@
 #include "firmware/boards/native/virtual_sensor.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <cmath>
 
 namespace tml::fw::native {
-namespace {
 
-// SenML names (RFC 8428, section 12.1); "wav" is the format's own for audio (wire reference 6.1).
-constexpr std::array<hal::Axis, 3> kMotionAxes{{{"accX", "m/s2"}, {"accY", "m/s2"}, {"accZ", "m/s2"}}};
-constexpr std::array<hal::Axis, 1> kAudioAxes{{{"audio", "wav"}}};
-constexpr std::array<hal::Axis, 3> kClimateAxes{{{"temperature", "Cel"}, {"humidity", "%RH"}, {"pressure", "Pa"}}};
-// 62.5 and 100 Hz are what boards of the ecosystem advertise (wire reference 1.6); 104 Hz is the LSM6DS family's rate.
-constexpr std::array<float, 3> kMotionRates{62.5F, 100.0F, 104.0F};
-constexpr std::array<float, 2> kAudioRates{8000.0F, 16000.0F};
-constexpr std::array<float, 2> kClimateRates{1.0F, 12.5F};
-constexpr std::array<hal::Axis, 9> kInertialAxes{{{"accX", "m/s2"},
-                                                  {"accY", "m/s2"},
-                                                  {"accZ", "m/s2"},
-                                                  {"gyrX", "deg/s"},
-                                                  {"gyrY", "deg/s"},
-                                                  {"gyrZ", "deg/s"},
-                                                  {"magX", "uT"},
-                                                  {"magY", "uT"},
-                                                  {"magZ", "uT"}}};
-// 20 kHz is beyond a real 9 axis part; it is there so that the line, not the sensor, is the limit.
-constexpr std::array<float, 5> kInertialRates{104.0F, 208.0F, 1000.0F, 4000.0F, 20000.0F};
-
-constexpr hal::SensorInfo kMotion{"Built-in accelerometer", kMotionAxes, kMotionRates, 300, hal::SampleForm::rows};
-constexpr hal::SensorInfo kAudio{"Built-in microphone", kAudioAxes, kAudioRates, 60, hal::SampleForm::i16_audio};
-constexpr hal::SensorInfo kClimate{"Environmental", kClimateAxes, kClimateRates, 3600, hal::SampleForm::rows};
-constexpr hal::SensorInfo kInertial{"Inertial", kInertialAxes, kInertialRates, 300, hal::SampleForm::rows};
-constexpr hal::SensorInfo kInertial6{"Inertial 6-axis", std::span(kInertialAxes).first<6>(), kInertialRates, 300,
-                                     hal::SampleForm::rows};
-
-}  // namespace
-
-const hal::SensorInfo& sensor_info(SensorKind kind) {
-  switch (kind) {
-    case SensorKind::accelerometer:
-      return kMotion;
-    case SensorKind::microphone:
-      return kAudio;
-    case SensorKind::inertial:
-      return kInertial;
-    case SensorKind::inertial6:
-      return kInertial6;
-    case SensorKind::environmental:
-      break;
-  }
-  return kClimate;
-}
+const hal::SensorInfo& sensor_info(SensorKind kind) { return boards::kSensorTable[static_cast<std::size_t>(kind)]; }
 
 std::optional<SensorKind> sensor_kind(std::string_view name) {
   std::string text(name);

@@ -9,6 +9,7 @@ import math
 import os
 import re
 import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,9 +22,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests/support/py"))
 import acquisition  # noqa: E402
-from processes import Process  # noqa: E402
+from boards import board_argv, native_only, on_qemu, require_board  # noqa: E402
+from processes import Process, wait_until  # noqa: E402
 
-BOARD = Path(os.environ.get("TML_BIN_DIR", ROOT / "build/test/bin")) / "tml-board"
+PROGRAMS = Path(os.environ.get("TML_BIN_DIR", ROOT / "build/test/bin"))
+BOARD = PROGRAMS / "tml-board"
 SHARED = Path(os.environ.get("TML_SHARED_DIR", ROOT.parent / "shared")) / "data"
 KEY = "fed53116f20684c067774ebf9e7bcbdc"
 DEADLINE_S = 20
@@ -96,7 +99,7 @@ class BoardTest(unittest.TestCase):
         self.link = self.path / "board"
 
     def start(self, *flags):
-        board = Process("tml-board", [BOARD, "--json", "--link", self.link, "--seed", "1", *flags])
+        board = Process("tml-board", board_argv(PROGRAMS, ["--json", "--link", self.link, "--seed", "1", *flags]))
         self.addCleanup(board.kill)
         self.ready = board.wait_named("ready")
         return board
@@ -143,7 +146,9 @@ class Captures(BoardTest):
         self.assertEqual({event["source"] for event in board.events if event["event"] == "capture"},
                          {"synth:wave", "synth:tone", "synth:drift"})
         self.assertEqual(len([event for event in board.events if event["event"] == "sample"]), 3)
-        self.stop(board)
+        end = self.stop(board)
+        if on_qemu():
+            self.assertLess(end["stack_bytes"], 8192, "more stack than docs/porting.md asks for")
         self.assertFalse(os.path.lexists(self.link))
         self.assertFalse(os.path.exists(self.ready["state"]))
 
@@ -180,6 +185,34 @@ class Captures(BoardTest):
         host.wake()
         nonces = {self.capture(host, "Built-in accelerometer", "idle", 10, 500).nonce for _ in range(3)}
         self.assertEqual(len(nonces), 3)
+
+
+class Models(BoardTest):
+    # Where slot 1B is: docs/firmware.md, "Flash layout".
+    SLOT_1B = 0x350000
+
+    def stored(self, count):
+        """The slot's first bytes, as the board's file has them: flash.bin holds the complement."""
+        name, flip = ("psram.bin", 0) if on_qemu() else ("flash.bin", 0xFF)
+        with open(self.path / "state" / name, "rb") as file:
+            file.seek(self.SLOT_1B)
+            return bytes(byte ^ flip for byte in file.read(count))
+
+    def test_packages_are_put_into_their_slots(self):
+        package = self.path / "model.tmlm"
+        for content in (b"TMLM" + os.urandom(5000), b"TMLM" + os.urandom(300)):
+            package.write_bytes(content)
+            self.stop(self.start("--state", self.path / "state", "--model", f"1b={package}"))
+            self.assertEqual(self.stored(len(content) + 4700), content + b"\xff" * 4700)
+
+    def test_what_is_no_package_is_refused(self):
+        package = self.path / "model.tflite"
+        package.write_bytes(b"TFL3" * 10)
+        for file, said in ((package, "not a model package"), (self.path / "none.tmlm", "none.tmlm")):
+            done = subprocess.run([str(part) for part in board_argv(PROGRAMS, ["--model", f"0={file}"])], capture_output=True, text=True,
+                                  timeout=DEADLINE_S)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn(said, done.stderr)
 
 
 class Endurance(BoardTest):
@@ -251,6 +284,63 @@ class Endurance(BoardTest):
         self.assertTrue(first.startswith("/dev/pts/"))
 
 
+@unittest.skipUnless(on_qemu(), "of the board in QEMU")
+class Emulator(BoardTest):
+    @staticmethod
+    def emulator_of(board):
+        return int(Path(f"/proc/{board.pid}/task/{board.pid}/children").read_text().split()[0])
+
+    def test_an_emulator_that_dies_ends_the_board(self):
+        board = self.start()
+        os.kill(self.emulator_of(board), signal.SIGKILL)
+        self.assertEqual(board.join(), 1)
+        self.assertIn("QEMU has ended", board.report())
+        self.assertFalse(os.path.lexists(self.link))
+
+    def test_a_board_that_dies_takes_its_emulator_along(self):
+        board = self.start()
+        emulator = self.emulator_of(board)
+        board.kill()
+        # Its parent is gone, so is what reaps it: a zombie counts as gone.
+        wait_until("the end of QEMU", lambda: not self.runs(emulator))
+
+    @staticmethod
+    def runs(pid):
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+        except FileNotFoundError:
+            return False
+
+    def test_instructions_as_the_clock(self):
+        self.start("--icount")
+        host = self.host()
+        host.wake()
+        self.capture(host, "Built-in accelerometer", "wave", 10, 200)
+
+    def test_no_image(self):
+        done = subprocess.run([BOARD, "--qemu", self.path / "none.elf"], capture_output=True, text=True, timeout=DEADLINE_S)
+        self.assertEqual(done.returncode, 4)
+        self.assertIn("none.elf", done.stderr)
+
+
+class Panic(BoardTest):
+    def test_a_broken_rule_of_the_flash_stops_the_board(self):
+        board = self.start("--state", self.path / "state", "--speed", "20")
+        host = self.host()
+        host.wake()
+        host.command(f"AT+SAMPLESETTINGS=cut,10,200000,{KEY}")
+        host.write(b"AT+SAMPLESTART=Built-in accelerometer\r")
+        host.until(lambda data: b"Sampling...\r\n" in data or b"Sampling...\n" in data)
+        # Behind the firmware's back the sectors that it has erased become zeros (flash.bin holds the complement).
+        name, zero = ("psram.bin", b"\0") if on_qemu() else ("flash.bin", b"\xff")
+        with open(self.path / "state" / name, "r+b") as file:
+            file.seek(0x400000)
+            file.write(zero * (1 << 20))
+        self.assertIn("program turns 0 into 1", board.wait_named("panic")["message"])
+        self.assertEqual(board.join(), 1)
+        self.assertFalse(os.path.lexists(self.link))
+
+
 class Line(BoardTest):
     def test_a_late_host_loses_and_the_board_counts(self):
         board = self.start("--baud-model", "921600", "--speed", "100")
@@ -306,6 +396,7 @@ class Line(BoardTest):
         self.assertEqual(end["rx_faults"]["duplicated"], 0)
 
 
+@native_only("starts no board")
 class CommandLine(BoardTest):
     def run_board(self, *flags):
         return subprocess.run([BOARD, *flags], capture_output=True, text=True, timeout=DEADLINE_S)
@@ -314,7 +405,8 @@ class CommandLine(BoardTest):
         self.assertEqual(self.run_board("--help").returncode, 0)
         self.assertEqual(self.run_board("--version").returncode, 0)
         self.assertEqual(self.run_board("--fault", "drop=7").returncode, 2)
-        self.assertEqual(self.run_board("--model", "0=x").returncode, 2)
+        self.assertEqual(self.run_board("--model", "7=x").returncode, 2)
+        self.assertEqual(self.run_board("--model", "0=/no/such/package.tmlm").returncode, 4)
         self.assertEqual(self.run_board("--sensor", "microphone=replay:/no/such/file.wav").returncode, 4)
         (self.path / "bad.csv").write_text("1,2,3\n1,x,3\n")
         bad = self.run_board("--sensor", f"accelerometer=replay:{self.path / 'bad.csv'}")
@@ -339,4 +431,5 @@ class CommandLine(BoardTest):
 
 
 if __name__ == "__main__":
+    require_board(PROGRAMS)
     unittest.main()

@@ -148,5 +148,22 @@ TEST_F(FlashFileTest, SurvivesAKill) {
   EXPECT_EQ(flash->wear().erases, 1U);
 }
 
+TEST_F(FlashFileTest, AMappedRangeFollowsWhatIsProgrammedAndErased) {
+  const auto flash = open();
+  const std::uint32_t at = 2 * hal::kFlashSectorBytes - 2;
+  ASSERT_TRUE(flash->program(at, std::array<std::uint8_t, 2>{0x12, 0x34}));
+  EXPECT_THAT(flash->mapped(at - 1, 5), ElementsAre(0xFF, 0x12, 0x34, 0xFF, 0xFF));
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(flash->mapped(16, 1).data()) % 16, 0U);
+  ASSERT_TRUE(flash->program(at, std::array<std::uint8_t, 1>{0x02}));
+  ASSERT_TRUE(flash->program(at + 2, std::array<std::uint8_t, 1>{0x56}));
+  EXPECT_THAT(flash->mapped(at, 3), ElementsAre(0x02, 0x34, 0x56));
+  ASSERT_TRUE(flash->erase_sector(hal::kFlashSectorBytes));
+  EXPECT_THAT(flash->mapped(at, 3), ElementsAre(0xFF, 0xFF, 0x56));
+  EXPECT_TRUE(flash->mapped(0, 0).empty());
+  EXPECT_TRUE(flash->mapped(kSize, 1).empty());
+  EXPECT_TRUE(flash->mapped(16, kSize).empty());
+  EXPECT_THAT(panics_, ::testing::IsEmpty());
+}
+
 }  // namespace
 }  // namespace tml::fw::native

@@ -72,13 +72,21 @@ TEST(Options, EverythingGiven) {
 
 TEST(Options, UsageErrorsNameTheFlag) {
   EXPECT_THAT(usage_error({"--profile", "nose"}), HasSubstr("tml, csv or frames"));
-  EXPECT_THAT(usage_error({"--model", "0=x.tmlm"}), HasSubstr("no model slots"));
+  EXPECT_THAT(usage_error({"--model", "2=x.tmlm"}), HasSubstr("SLOT=FILE"));
+  EXPECT_THAT(usage_error({"--model", "0a"}), HasSubstr("SLOT=FILE"));
+  EXPECT_THAT(usage_error({"--model", "=x.tmlm"}), HasSubstr("SLOT=FILE"));
   EXPECT_THAT(usage_error({"--sensor", "lidar=synth:auto"}), HasSubstr("camera"));
   EXPECT_THAT(usage_error({"--sensor", "microphone"}), HasSubstr("NAME=replay"));
   EXPECT_THAT(usage_error({"--fault", "drop=3"}), HasSubstr("drop=3"));
   EXPECT_THAT(usage_error({"--id", "not hex"}), HasSubstr("--id"));
   EXPECT_THAT(usage_error({"--id", "01", "--count", "2"}), HasSubstr("--id"));
   EXPECT_THAT(usage_error({"--speed", "0"}), HasSubstr("--speed"));
+  EXPECT_THAT(usage_error({"--profile", "csv", "--camera", "rgb"}), HasSubstr("--camera"));
+  EXPECT_THAT(usage_error({"--profile", "frames", "--sensor", "camera=synth:auto"}), HasSubstr("--sensor camera"));
+  EXPECT_THAT(usage_error({"--icount"}), HasSubstr("--qemu"));
+  EXPECT_THAT(usage_error({"--qemu", "x.elf", "--baud-model", "115200"}), HasSubstr("--baud-model"));
+  EXPECT_THAT(usage_error({"--qemu", "x.elf", "--profile", "csv"}), HasSubstr("--profile"));
+  EXPECT_THAT(usage_error({"--qemu", "x.elf", "--flash-mib", "8"}), HasSubstr("16 MiB"));
   EXPECT_THAT(usage_error({"--nonsense"}), HasSubstr("nonsense"));
 }
 

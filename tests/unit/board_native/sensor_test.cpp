@@ -58,6 +58,26 @@ TEST(Playlist, PlaysTheFilesOfTheLabelInTurnAndGoesOn) {
   EXPECT_THAT(take(*source, 5), ElementsAre(1, 2, 3, 4, 5));
 }
 
+TEST(Playlist, ReadingsThatTheCaptureNeverSawAreForTheNextOne) {
+  const tml::test::TempDir folder;
+  for (const char* const file : {"b.1.csv", "b.2.csv", "b.3.csv"}) folder.put(file, "1\n2\n");
+  folder.put("c.csv", "9\n");
+  const auto source = playlist(folder.path().string());
+  const auto next_after = [&source](std::size_t seen, std::size_t ahead) {
+    EXPECT_TRUE(source->begin("b", 100));
+    (void)take(*source, seen + ahead);
+    source->end(ahead);
+    EXPECT_TRUE(source->begin("b", 100));
+    const std::string file = source->description();
+    (void)source->begin("c", 100);
+    return file.substr(file.size() - 7);
+  };
+  EXPECT_EQ(next_after(2, 0), "b.2.csv");   // 1 played
+  EXPECT_EQ(next_after(2, 1), "b.1.csv");   // 3 played, 1 begun and given back
+  EXPECT_EQ(next_after(3, 17), "b.1.csv");  // 2 and the half of 3
+  EXPECT_EQ(next_after(0, 9), "b.3.csv");   // 2 begun: it had its turn
+}
+
 TEST(Playlist, InterpolatesOtherRatesAndPassesTheSameOneUnchanged) {
   const tml::test::TempDir folder;
   const std::string file = folder.put("a.csv", "timestamp,a\n0,0\n10,10\n20,20\n30,30\n").string();

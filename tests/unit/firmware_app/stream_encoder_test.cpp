@@ -11,6 +11,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdlib>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -120,6 +121,40 @@ TEST(StreamEncoder, FramesAreWhatTheReferenceSays) {
   encoder.begin(kWarmth, StreamForm::frames, 12.5, 1, false);
   encoder.add(0, 0, std::array{1.0F});
   EXPECT_EQ(items(encoder.encode(), false).size(), 1U);
+}
+
+std::vector<std::string> names_in_frames(const std::vector<std::string>& names) {
+  std::vector<hal::Axis> axes;
+  for (const std::string& name : names) axes.push_back({name, "m/s2"});
+  const hal::SensorInfo sensor{"Test", axes, test::kSlowRates, 300, hal::SampleForm::rows};
+  StreamEncoder encoder;
+  encoder.begin(sensor, StreamForm::frames, 1, 1);
+  const auto read = items(encoder.session(0));
+  const auto& info = std::get<wire::SessionInfo>(read.at(0).item);
+  std::vector<std::string> out;
+  for (std::size_t i = 0; i < info.channel_name_count; ++i) out.emplace_back(info.channel_names[i].view());
+  return out;
+}
+
+TEST(StreamEncoder, ShortenedNamesStayDistinct) {
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(names_in_frames({"temperature", "humidity", "x"}), (Names{"tempe", "humid", "x"}));
+  EXPECT_EQ(names_in_frames({"accelX", "accelY", "accelZ"}), (Names{"acceX", "acceY", "acceZ"}));
+  EXPECT_EQ(names_in_frames({"accel", "accelX"}), (Names{"accel", "acceX"}));
+  EXPECT_EQ(names_in_frames({"channelA1", "channelB1"}), (Names{"chan1", "cha02"}));
+  EXPECT_EQ(names_in_frames({"cha02", "channelA1", "channelB1", "chan1"}), (Names{"cha02", "cha03", "cha04", "chan1"}));
+}
+
+RC_GTEST_PROP(StreamEncoder, NamesInFramesAreNeverAlike, ()) {
+  const auto letters = rc::gen::container<std::string>(rc::gen::element('a', 'b', '0', '1', '2'));
+  const auto nonempty = rc::gen::suchThat(letters, [](const std::string& name) { return !name.empty(); });
+  auto names = *rc::gen::unique<std::vector<std::string>>(nonempty);
+  if (names.size() > hal::kMaxAxes) names.resize(hal::kMaxAxes);
+  RC_PRE(!names.empty());
+  const auto shortened = names_in_frames(names);
+  RC_ASSERT(shortened.size() == names.size());
+  RC_ASSERT(std::set<std::string>(shortened.begin(), shortened.end()).size() == names.size());
+  for (std::size_t i = 0; i < names.size(); ++i) RC_ASSERT(names[i].size() > 5 || shortened[i] == names[i]);
 }
 
 TEST(StreamEncoder, ABatchOfAudioIsSmallQuickAndExact) {
