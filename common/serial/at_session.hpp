@@ -88,10 +88,10 @@ class AtSession {
   [[nodiscard]] Awaitable<Result<void>> unlink_file(std::string file);
   [[nodiscard]] Awaitable<Result<std::vector<std::string>>> list_files();
 
-  /// AT+RUNIMPULSESTATIC: sends one window (readings x axes, in the order of the board's axes) and gets its result. Each
-  /// block is acknowledged by the board, 5 s at most; the result may take 60 s. Errc::refused when the board cannot
-  /// classify; a window of another size than the board's is no error: StaticReply::expected. Errc::garbage when the
-  /// board counted other values than were sent.
+  /// AT+RUNIMPULSESTATIC: sends one window (readings x axes, in the order of the board's axes) and gets its result.
+  /// Each block is acknowledged by the board, 5 s at most; the result may take 60 s. Errc::refused when the board
+  /// cannot classify; a window of another size than the board's is no error: StaticReply::expected. Errc::garbage when
+  /// the board counted other values than were sent.
   [[nodiscard]] Awaitable<Result<StaticReply>> classify(std::vector<float> values, bool debug,
                                                         ReadProgressFn on_progress = {});
 

@@ -60,6 +60,8 @@ const Score* InferenceResult::best() const {
 void InferenceText::begin() {
   finish();
   open_.emplace();
+  open_->second_stage = second_next_;
+  second_next_ = false;
   block_ = Block::none;
 }
 
@@ -68,6 +70,8 @@ void InferenceText::finish() {
     if (!open_->scores.empty()) {
       know_ending_ = true;
       ends_with_anomaly_ = open_->anomaly.has_value();
+      ends_with_smoothed_ = !open_->smoothed.empty();
+      ends_with_verdict_ = open_->anomalous.has_value();
     }
     ready_.push_back(*std::move(open_));
   }
@@ -86,6 +90,8 @@ std::optional<InferenceResult> InferenceText::take() {
 void InferenceText::complete_when_full() {
   if (!open_ || !know_ending_ || settings_.classes == 0 || open_->scores.size() < settings_.classes) return;
   if (ends_with_anomaly_ && !open_->anomaly) return;
+  if (ends_with_smoothed_ && open_->smoothed.empty()) return;
+  if (ends_with_verdict_ && !open_->anomalous) return;
   finish();
 }
 
@@ -157,6 +163,21 @@ bool InferenceText::push_anomaly(std::string_view line) {
   return false;
 }
 
+/// Lines that only our firmware prints inside a result.
+bool InferenceText::push_verdict(std::string_view line) {
+  constexpr std::string_view kSmoothed = "Result: ";
+  constexpr std::string_view kVerdict = "Anomaly: ";
+  if (!open_) return false;
+  if (line.starts_with(kSmoothed)) {
+    open_->smoothed = std::string(line.substr(kSmoothed.size()));
+  } else if (line.starts_with(kVerdict)) {
+    open_->anomalous = line.substr(kVerdict.size()) == "yes";
+  } else {
+    return line.starts_with("Work: ");
+  }
+  return true;
+}
+
 bool InferenceText::push_score(std::string_view line) {
   // A label may hold a colon itself; the value never does.
   const std::size_t colon = line.rfind(':');
@@ -202,6 +223,10 @@ InferenceText::Line InferenceText::push(std::string_view raw) {
     return Line::result;
   }
   const bool indented = raw.front() == ' ' || raw.front() == '\t';
+  if (!indented && push_verdict(line)) {
+    complete_when_full();
+    return Line::result;
+  }
   if (open_ && indented) {
     bool taken = false;
     if (block_ == Block::classes) taken = push_score(line);
@@ -214,6 +239,8 @@ InferenceText::Line InferenceText::push(std::string_view raw) {
   }
   if (push_setting(line)) return Line::setting;
   finish();
+  // Our firmware prints it between its stages; where the gate is shut nothing of the second one follows.
+  second_next_ = line.starts_with("Cascade: ") && line.find(", open,") != std::string_view::npos;
   return Line::note;
 }
 

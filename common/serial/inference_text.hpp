@@ -45,7 +45,12 @@ struct InferenceResult {
   std::optional<double> anomaly;  ///< Only with an anomaly block.
   std::optional<double> regression;
   std::vector<BoundingBox> boxes;
-  std::uint32_t dropped = 0;  ///< Lines of a result beyond the bounds.
+  /// What our firmware makes of several windows (docs/firmware.md, "Inference"): a label or "uncertain". Empty: not
+  /// told.
+  std::string smoothed;
+  std::optional<bool> anomalous;  ///< Our firmware's judgement by the package's threshold.
+  bool second_stage = false;      ///< Of a cascade: the package that the first one opened.
+  std::uint32_t dropped = 0;      ///< Lines of a result beyond the bounds.
 
   /// The highest score; null without scores.
   [[nodiscard]] const Score* best() const;
@@ -77,6 +82,7 @@ class InferenceText {
   [[nodiscard]] bool push_timing(std::string_view line);
   [[nodiscard]] bool push_heading(std::string_view line);
   [[nodiscard]] bool push_anomaly(std::string_view line);
+  [[nodiscard]] bool push_verdict(std::string_view line);
   [[nodiscard]] bool push_score(std::string_view line);
   [[nodiscard]] bool push_box(std::string_view line);
   void begin();
@@ -86,8 +92,12 @@ class InferenceText {
   std::optional<InferenceResult> open_;
   std::vector<InferenceResult> ready_;
   Block block_ = Block::none;
-  bool ends_with_anomaly_ = false;  // Seen in an earlier result: it is the last line of each.
-  bool know_ending_ = false;        // One result has been seen whole.
+  bool second_next_ = false;  // A cascade has told of its gate: what comes is its second stage's.
+  // What stood behind the scores of an earlier result: it does so in each.
+  bool ends_with_anomaly_ = false;
+  bool ends_with_smoothed_ = false;
+  bool ends_with_verdict_ = false;
+  bool know_ending_ = false;  // One result has been seen whole.
 };
 
 }  // namespace tml::serial

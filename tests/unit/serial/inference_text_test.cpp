@@ -57,6 +57,49 @@ TEST(InferenceText, LaterResultsDoNotWaitForTheNextLine) {
   EXPECT_TRUE(text.take());
 }
 
+TEST(InferenceText, OurFirmwareTellsWorkAndWhatItMadeOfTheWindows) {
+  constexpr std::string_view kOurs =
+      "Timing: DSP 11 us, inference 27 us, anomaly 0 ms\nWork: DSP 8473, inference 24777, anomaly 0 cpu-ns\n"
+      "#Classification predictions:\n  idle: 0.500000\n  wave: 0.500000\nAnomaly prediction: 3.000000\nResult: "
+      "uncertain\n"
+      "Anomaly: yes\n";
+  InferenceText text;
+  feed(text, kSettings);
+  feed(text, kOurs);
+  EXPECT_FALSE(text.take());
+  feed(text, "Sampling...\n");
+  const auto first = text.take();
+  ASSERT_TRUE(first);
+  ASSERT_EQ(first->scores.size(), 2U);
+  EXPECT_DOUBLE_EQ(first->anomaly.value_or(0), 3);
+  EXPECT_EQ(first->smoothed, "uncertain");
+  EXPECT_TRUE(first->anomalous.value_or(false));
+  feed(text, kOurs);
+  const auto second = text.take();
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->smoothed, "uncertain");
+  EXPECT_TRUE(second->anomalous.value_or(false));
+  // Outside a result they are words like any others.
+  EXPECT_EQ(text.push("Work: none"), Line::note);
+}
+
+TEST(InferenceText, ACascadesSecondStage) {
+  InferenceText text;
+  feed(text, kSettings);
+  feed(text, kResult);
+  feed(text, "Cascade: gate 0.875000, open, second stage ran 1 of 1 windows\n");
+  feed(text, kResult);
+  feed(text, kResult);
+  feed(text, "Cascade: gate 0.100000, closed, second stage ran 1 of 2 windows\n");
+  feed(text, kResult);
+  text.finish();
+  for (const bool second : {false, true, false, false}) {
+    const auto result = text.take();
+    ASSERT_TRUE(result);
+    EXPECT_EQ(result->second_stage, second);
+  }
+}
+
 TEST(InferenceText, OlderFirmware) {
   InferenceText text;
   feed(text,
