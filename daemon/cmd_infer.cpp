@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 
 #include "common/base/file.hpp"
 #include "common/base/log.hpp"
 #include "common/base/spawn.hpp"
+#include "common/model/recordings.hpp"
 #include "common/sample/document.hpp"
 #include "common/serial/inference_text.hpp"
 #include "daemon/commands.hpp"
@@ -20,7 +22,6 @@ using serial::InferenceText;
 
 /// Between two lines of a board that takes long windows, waits two seconds before each and thinks.
 constexpr Millis kSilence{120'000};
-constexpr std::size_t kMaxRecordingBytes = std::size_t{100} * 1024 * 1024;
 
 /// One `tml-daemon infer`.
 class InferRun {
@@ -75,7 +76,10 @@ bool InferRun::on_line(std::string_view line) {
       line.starts_with("Error no continuous classification")) {
     refusal_ = std::string(line);
   }
-  switch (text_.push(line)) {
+  const InferenceText::Line kind = text_.push(line);
+  // A note comes behind the result that it ended.
+  show_results();
+  switch (kind) {
     case InferenceText::Line::setting:
     case InferenceText::Line::blank:
     case InferenceText::Line::result:
@@ -85,7 +89,6 @@ bool InferRun::on_line(std::string_view line) {
       if (context_.options.debug || line.find("verrun") != std::string_view::npos) view_.note(line);
       break;
   }
-  show_results();
   return !enough();
 }
 
@@ -127,17 +130,28 @@ Awaitable<Result<std::uint32_t>> InferRun::frame_size() {
   co_return fail(Errc::refused, "the board does not tell the size of its window", board_->port.path);
 }
 
-Result<sample::Parsed> read_recording(const std::string& path) {
-  auto bytes = read_file(path, kMaxRecordingBytes);
+/// Whether the name says that it holds rows of numbers or sound; anything else is taken for an acquisition document.
+bool is_table_or_sound(const std::string& path) {
+  const std::string extension = std::filesystem::path(path).extension().string();
+  return extension == ".csv" || extension == ".txt" || extension == ".wav";
+}
+
+Result<model::Recording> read_recording(const std::string& path) {
+  if (is_table_or_sound(path)) return model::load_recording(path);
+  auto bytes = read_file(path, model::kMaxRecordingBytes);
   if (!bytes) return pass(bytes.error());
   auto parsed = sample::parse_values(sample::as_bytes(*bytes));
   if (!parsed) {
     Error error = parsed.error();
     error.where = path + (error.where.empty() ? "" : ", " + error.where);
-    error.hint = "--static takes a sample in the data acquisition format (JSON or CBOR)";
+    error.hint = "--static takes a sample in the data acquisition format (JSON or CBOR), or a .csv or .wav file";
     return pass(std::move(error));
   }
-  return parsed;
+  model::Recording recording;
+  recording.axes = static_cast<std::uint32_t>(parsed->values.axes);
+  if (parsed->document.interval_ms > 0) recording.frequency_hz = 1000.0 / parsed->document.interval_ms;
+  recording.values = std::move(parsed->values.data);
+  return recording;
 }
 
 Awaitable<Result<void>> InferRun::from_recording() {
@@ -146,12 +160,12 @@ Awaitable<Result<void>> InferRun::from_recording() {
   if (!recording) co_return pass(recording.error());
   auto frame = co_await frame_size();
   if (!frame) co_return pass(frame.error());
-  const std::size_t axes = recording->values.axes;
-  const std::vector<float>& values = recording->values.data;
+  const std::size_t axes = recording->axes;
+  const std::vector<float>& values = recording->values;
   if (axes == 0 || *frame % axes != 0 || values.size() < *frame) {
     co_return fail(Errc::usage,
                    "the board classifies windows of " + std::to_string(*frame) + " values; the recording has " +
-                       std::to_string(recording->values.readings()) + " readings of " + std::to_string(axes) +
+                       std::to_string(recording->readings()) + " readings of " + std::to_string(axes) +
                        (axes == 1 ? " axis" : " axes"),
                    path, "Give a recording of the model's sensor, at least one window long");
   }
@@ -167,10 +181,19 @@ Awaitable<Result<void>> InferRun::from_recording() {
     }
     for (const std::string& line : reply->lines) static_cast<void>(text_.push(line));
     text_.finish();
-    const double at_s = static_cast<double>(first / axes) * recording->document.interval_ms / 1000.0;
     char source[64];
-    std::snprintf(source, sizeof source, "window %zu at %.2f s", begin / *frame + 1, at_s);
-    while (auto result = text_.take()) view_.result(*result, source);
+    const std::size_t number = begin / *frame + 1;
+    if (recording->frequency_hz > 0) {
+      const double at_s = static_cast<double>(first / axes) / recording->frequency_hz;
+      std::snprintf(source, sizeof source, "window %zu at %.2f s", number, at_s);
+    } else {
+      std::snprintf(source, sizeof source, "window %zu at reading %zu", number, first / axes);
+    }
+    while (auto result = text_.take()) {
+      // Of one window alone smoothing over several has nothing to say.
+      result->smoothed.clear();
+      view_.result(*result, source);
+    }
   }
   co_return Result<void>{};
 }

@@ -18,9 +18,24 @@ std::string fixed(double value, int digits) {
   return text;
 }
 
+std::string duration(double ms) {
+  return ms > 0 && ms < 1 ? fixed(ms * 1000.0, 0) + " us" : fixed(ms, ms == 0 ? 0 : 1) + " ms";
+}
+
 std::string timing_line(const serial::InferenceResult& result) {
-  return "DSP " + fixed(result.dsp_ms, 1) + " ms, inference " + fixed(result.inference_ms, 1) + " ms, anomaly " +
-         fixed(result.anomaly_ms, 1) + " ms";
+  return "DSP " + duration(result.dsp_ms) + ", inference " + duration(result.inference_ms) + ", anomaly " +
+         duration(result.anomaly_ms);
+}
+
+/// "result uncertain": what the board made of its last windows.
+std::string verdict(const serial::InferenceResult& result) {
+  return result.smoothed.empty() ? "" : "result " + serial::printable(result.smoothed);
+}
+
+std::string anomaly_text(const serial::InferenceResult& result) {
+  std::string text = "anomaly " + fixed(*result.anomaly, 3);
+  if (result.anomalous) text += *result.anomalous ? " (an anomaly)" : " (normal)";
+  return text;
 }
 
 Json fields_of(const serial::InferenceResult& result) {
@@ -32,7 +47,9 @@ Json fields_of(const serial::InferenceResult& result) {
     fields["scores"] = std::move(scores);
     fields["best"] = result.best()->label;
   }
+  if (!result.smoothed.empty()) fields["result"] = result.smoothed;
   if (result.anomaly) fields["anomaly"] = *result.anomaly;
+  if (result.anomalous) fields["is_anomaly"] = *result.anomalous;
   if (result.regression) fields["regression"] = *result.regression;
   if (!result.boxes.empty()) {
     Json boxes = Json::array();
@@ -46,6 +63,7 @@ Json fields_of(const serial::InferenceResult& result) {
     }
     fields["boxes"] = std::move(boxes);
   }
+  if (result.second_stage) fields["stage"] = 2;
   if (result.dropped > 0) fields["dropped_lines"] = result.dropped;
   return fields;
 }
@@ -63,7 +81,8 @@ std::string result_line(const serial::InferenceResult& result) {
     add(box.label + " " + fixed(box.score, 3) + " at " + std::to_string(box.x) + "," + std::to_string(box.y) + " " +
         std::to_string(box.width) + "x" + std::to_string(box.height));
   }
-  if (result.anomaly) add("anomaly " + fixed(*result.anomaly, 3));
+  if (result.anomaly) add(anomaly_text(result));
+  if (const std::string told = verdict(result); !told.empty()) add(told);
   return line.empty() ? "nothing found" : line;
 }
 
@@ -84,7 +103,8 @@ void InferView::draw(const serial::InferenceResult& result, const std::string& h
   if (drawn_lines_ > 0) text += "\x1b[" + std::to_string(drawn_lines_) + "A\x1b[0J";
   text += heading.substr(0, columns) + "\n" + cli::render_bars(bars, {columns, color_, 1.0});
   if (result.scores.empty()) text += result_line(result).substr(0, columns) + "\n";
-  if (result.anomaly && !result.scores.empty()) text += "anomaly " + fixed(*result.anomaly, 3) + "\n";
+  if (result.anomaly && !result.scores.empty()) text += anomaly_text(result) + "\n";
+  if (!result.scores.empty() && !result.smoothed.empty()) text += verdict(result).substr(0, columns) + "\n";
   text += timing_line(result).substr(0, columns);
   drawn_lines_ = static_cast<std::size_t>(std::ranges::count(text, '\n')) + 1;
   reporter_.text(text);
@@ -92,15 +112,20 @@ void InferView::draw(const serial::InferenceResult& result, const std::string& h
 
 void InferView::result(const serial::InferenceResult& result, std::string_view source) {
   ++results_;
-  const std::string heading = source.empty() ? "result " + std::to_string(results_) : std::string(source);
+  std::string heading = source.empty() ? "result " + std::to_string(results_) : std::string(source);
+  if (result.second_stage) heading += ", second stage";
   if (bars_) {
+    // Windows of a recording come at once and stand below each other; a sensor's are drawn over the last.
+    if (!source.empty()) drawn_lines_ = 0;
     draw(result, heading);
     return;
   }
   Json fields = fields_of(result);
   fields["n"] = results_;
   if (!source.empty()) fields["source"] = std::string(source);
-  reporter_.event("inference", fields, (source.empty() ? "" : heading + ": ") + result_line(result));
+  reporter_.event(
+      "inference", fields,
+      (source.empty() ? (result.second_stage ? "second stage: " : "") : heading + ": ") + result_line(result));
 }
 
 void InferView::note(std::string_view line) {

@@ -54,9 +54,11 @@ void add_infer(CLI::App& app, Options& options) {
   CLI::App* command = app.add_subcommand("infer", "Run the model on a board and show what it sees");
   command->add_option("board", options.ports, "The board, as for --port")->type_name("PATH|serial=X|id=X");
   CLI::Option* continuous =
-      command->add_flag("--continuous", options.continuous, "Sliding windows: a result for every new slice");
+      command->add_flag("--continuous", options.continuous, "Sliding windows, without a pause between them");
   CLI::Option* debug = command->add_flag("--debug", options.debug, "Show what the board prints beside its results");
-  command->add_option("--static", options.static_file, "Classify the windows of a recording instead of the sensor")
+  command
+      ->add_option("--static", options.static_file,
+                   "Classify the windows of a recording (JSON, CBOR, CSV, WAV) instead of the sensor")
       ->type_name("FILE")
       ->excludes(continuous)
       ->excludes(debug);

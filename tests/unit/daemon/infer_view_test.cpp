@@ -22,6 +22,23 @@ TEST(InferView, ALineHasTheBestFirst) {
   EXPECT_EQ(result_line({}), "nothing found");
 }
 
+TEST(InferView, WhatTheBoardMadeOfItStandsBehind) {
+  serial::InferenceResult result = gestures();
+  result.smoothed = "uncertain";
+  result.anomalous = true;
+  result.second_stage = true;
+  EXPECT_EQ(result_line(result), "circle 0.914  idle 0.004  anomaly -0.067 (an anomaly)  result uncertain");
+  cli::Reporter reporter({"tml-daemon", true, false, false});
+  InferView view(reporter, false, false);
+  testing::internal::CaptureStdout();
+  view.result(result, {});
+  const auto told = parse_json(testing::internal::GetCapturedStdout(), "test");
+  ASSERT_TRUE(told);
+  EXPECT_EQ((*told)["result"], "uncertain");
+  EXPECT_EQ((*told)["is_anomaly"], true);
+  EXPECT_EQ((*told)["stage"], 2);
+}
+
 TEST(InferView, ProgramsGetOneObjectPerResult) {
   cli::Reporter reporter({"tml-daemon", true, false, false});
   InferView view(reporter, false, false);
