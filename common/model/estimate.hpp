@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The TML authors
 //
-// Instructions that a step takes on a Cortex-M4F with the m4 kernels: an estimate from the shapes alone, within about a
-// tenth of what QEMU counts for whole models (docs/model-package.md has the comparison).
+// Instructions that a step takes on a Cortex-M4F with the m4 kernels: an estimate from the record alone. How far it is
+// from what QEMU counts for eight models, layer by layer: docs/inference.md, Estimates.
 #pragma once
 
 #include <cstdint>

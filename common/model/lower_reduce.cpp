@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "common/model/lowering.hpp"
+#include "firmware/nn/check.hpp"
 
 namespace tml::model {
 namespace {
@@ -130,16 +131,21 @@ Lowering::Done Lowering::softmax() {
     return refuse("its input's scale " + std::to_string(in.quantisation.scales[0]) + " is too small",
                   "The quantisation is broken; convert the model again", Errc::malformed);
   const auto depth = in.shape.empty() ? 1 : in.shape.back();
-  constexpr std::int32_t kMaxDepth = 65535;
-  if (depth > kMaxDepth)
-    return refuse("it has " + std::to_string(depth) + " values per row", "At most 65535 are supported", Errc::limit);
+  if (static_cast<std::uint32_t>(depth) > fw::nn::kMaxSoftmaxDepth)
+    return refuse("it has " + std::to_string(depth) + " values per row",
+                  "At most " + std::to_string(fw::nn::kMaxSoftmaxDepth) +
+                      " are supported, the sum of the reference kernel holds no more: use fewer classes, or leave the "
+                      "softmax out of the network",
+                  Errc::limit);
 
   wire::model::SoftmaxStep record;
   record.step.kernel = wire::model::Kernel::softmax;
   record.depth = static_cast<std::uint32_t>(depth);
   record.rows = static_cast<std::uint32_t>(in.elements() / depth);
-  const auto table = fw::nn::softmax_table(in.quantisation.scales[0], op_->options.beta);
-  record.table = constants({reinterpret_cast<const std::uint8_t*>(table.data()), sizeof table});
+  const auto scale = fw::nn::softmax_scale(in.quantisation.scales[0], op_->options.beta);
+  record.multiplier = scale.multiplier;
+  record.shift = scale.shift;
+  record.limit = scale.limit;
   const Place from = place_of(input_index(0));
   step_append(record, from, new_output(output_index()));
   return {};

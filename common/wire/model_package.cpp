@@ -56,7 +56,7 @@ Fault check_labels(std::span<const std::uint8_t> section, std::size_t count) {
   for (std::size_t n = 0; n < count; ++n) {
     if (section.empty()) return Fault::labels;
     const std::size_t length = section[0];
-    if (length > kMaxLabelLength || section.size() - 1 < length) return Fault::labels;
+    if (length == 0 || length > kMaxLabelLength || section.size() - 1 < length) return Fault::labels;
     if (!printable({reinterpret_cast<const char*>(section.data()) + 1, length})) return Fault::labels;
     section = section.subspan(1 + length);
   }

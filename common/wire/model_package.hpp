@@ -21,7 +21,7 @@ namespace tml::wire::model {
 
 inline constexpr std::array<std::uint8_t, 4> kMagic{'T', 'M', 'L', 'M'};
 inline constexpr std::uint16_t kFormat = 1;     ///< Of the container and of the impulse section.
-inline constexpr std::uint16_t kKernelAbi = 1;  ///< Of step records and weight layouts: must equal the firmware's.
+inline constexpr std::uint16_t kKernelAbi = 2;  ///< Of step records and weight layouts: must equal the firmware's.
 inline constexpr std::size_t kHeaderBytes = 256;
 inline constexpr std::size_t kAlignment = 16;
 inline constexpr std::size_t kHashOffset = 224;  ///< SHA-256 of header bytes [0, 224) followed by all after the header.

@@ -64,7 +64,7 @@ static_assert(sizeof(Step) == 20);
 ///     out  = clamp(((high + (high >> 31) + 2^(shift-1)) >> shift) + output_zero)     shift 0: high + output_zero
 ///
 /// The shift byte holds shift - 1, so that the kernels shift by it and halve while they saturate: 0 to kMaxShiftByte
-/// for conv_1x1, conv, depthwise, depthwise_3x3 and fully_connected. A layer that has a channel with another shift takes conv_any,
+/// for the quick kernels. A layer with a channel that has another shift, or sums of 2^30 and more, takes conv_any,
 /// depthwise_multi or fully_connected_any: there the byte is int8, -1 means shift 0 and -1 - n a left shift by n of acc
 /// (int32, wraps as the reference does).
 struct Channel {
@@ -111,9 +111,9 @@ static_assert(sizeof(ConvStep) == 52);
 /// With one input channel the compiler writes an ordinary conv instead.
 using DepthwiseStep = ConvStep;
 
-/// Input: `in` values (K; K4 = rounded up to 4, filled with 0). `weights` of fully_connected, whose rows (outputs) share
-/// one multiplier and shift: those, then rows in groups of four, 4 * K4 + 16 bytes each, then the remaining rows one by
-/// one, K4 + 4 bytes each:
+/// Input: `in` values (K; K4 = rounded up to 4, filled with 0). `weights` of fully_connected, whose rows (outputs)
+/// share one multiplier and shift: those, then rows in groups of four, 4 * K4 + 16 bytes each, then the remaining rows
+/// one by one, K4 + 4 bytes each:
 ///   int32 multiplier | shift byte, 0, 0, 0
 ///   int32 bias[4]    | for k = 0, 4, ... : four weights of each row
 ///   int32 bias       | weights
@@ -198,15 +198,20 @@ struct MeanStep {
 };
 static_assert(sizeof(MeanStep) == 40);
 
-/// Rows of `depth` values. `table`: 256 words, entry d = the reference's fixed-point exp for a value d below the
-/// maximum, 0 beyond the reference's cut-off.
+/// Rows of `depth` values. A value d below its row's maximum counts exp(x) with x = -(d << shift) * multiplier / 2^31,
+/// rounded as by SaturatingRoundingDoublingHighMul, in Q5.26 (firmware/nn/exponential.hpp); above `limit`, the
+/// reference's cut-off, it counts 0.
 struct SoftmaxStep {
   Step step;
   std::uint32_t rows = 1;
   std::uint32_t depth = 1;
-  std::uint32_t table = 0;
+  std::int32_t multiplier = 0;  ///< Q31, in [2^30, 2^31).
+  std::uint8_t shift = 0;       ///< Left; at most kMaxSoftmaxShift. limit << shift < 2^31.
+  std::uint8_t limit = 0;
+  std::uint16_t reserved = 0;
 };
-static_assert(sizeof(SoftmaxStep) == 32);
+static_assert(sizeof(SoftmaxStep) == 36);
+inline constexpr std::uint8_t kMaxSoftmaxShift = 31;
 
 /// output[i] = table[input[i] + 128]. In place allowed.
 struct TableStep {
@@ -217,7 +222,7 @@ struct TableStep {
 static_assert(sizeof(TableStep) == 28);
 
 /// For every index of shape[0..3]: output[sum(i * out_stride)] = input[sum(i * in_stride)], strides in elements of
-/// `element` bytes (1 or 4); strides may be negative (STRIDED_SLICE): offsets then point to the first element read.
+/// `element` bytes (1 or 4). in_stride may be negative (STRIDED_SLICE): `input` is the first one read. out_stride not.
 struct CopyStep {
   Step step;
   std::array<std::uint16_t, 4> shape{};

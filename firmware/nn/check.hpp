@@ -25,7 +25,7 @@ struct Extents {
   std::uint64_t input2 = 0;
   std::uint64_t output = 0;
   std::uint64_t scratch = 0;
-  std::uint64_t weights = 0;  ///< In the constants, from `weights` (table and softmax: from `table`).
+  std::uint64_t weights = 0;  ///< In the constants, from `weights` (table: from `table`).
 };
 [[nodiscard]] Extents extents(const wire::model::Step& step);
 
@@ -39,10 +39,11 @@ struct Extents {
 /// Multiply-accumulates of one run, border included, as TensorFlow counts them; 0 for layers without weights.
 [[nodiscard]] std::uint64_t macs(const wire::model::Step& step);
 
-/// An upper bound of a step's time in elementary operations (macs(), or values visited). All steps of a package
-/// together may take kMaxWork: a malformed package cannot stop a board for hours.
+/// An upper bound of a step's time in elementary operations (macs(), or values visited; softmax: kSoftmaxWork each).
+/// All steps of a package together may take kMaxWork: a malformed package cannot stop a board for hours.
 [[nodiscard]] std::uint64_t work(const wire::model::Step& step);
 inline constexpr std::uint64_t kMaxWork = std::uint64_t{1} << 32;
+inline constexpr std::uint64_t kSoftmaxWork = 64;
 
 /// Values of a softmax row: the reference's sum of exponentials, Q12.19, holds no more of them.
 inline constexpr std::uint32_t kMaxSoftmaxDepth = 4095;

@@ -211,28 +211,28 @@ class Checker {
   }
 
   [[nodiscard]] bool softmax(const SoftmaxStep& s) const {
-    return flags(0) && s.rows > 0 && s.depth > 0 && s.depth <= kMaxSoftmaxDepth && table(s.table) && memory();
+    return flags(0) && s.rows > 0 && s.depth > 0 && s.depth <= kMaxSoftmaxDepth && s.multiplier >= 1 << 30 &&
+           s.shift <= kMaxSoftmaxShift && (std::uint64_t{s.limit} << s.shift) < std::uint64_t{1} << 31 && memory();
   }
 
   [[nodiscard]] bool copy(const CopyStep& s) const {
     if (!flags(0) || (s.element != 1 && s.element != 4) || s.constant > 1) return false;
     std::uint64_t in_low = step_.input;
-    std::uint64_t out_low = step_.output;
     // The bound on each product keeps sums in range; no legal copy is near it.
     constexpr std::int64_t kFarthest = std::int64_t{1} << 40;
     for (std::size_t d = 0; d < s.shape.size(); ++d) {
-      if (s.shape[d] == 0) return false;
+      // Outputs are written upwards: then `output` is the lowest address, as for every other kernel.
+      if (s.shape[d] == 0 || s.out_stride[d] < 0) return false;
       const std::int64_t last = s.shape[d] - 1;
       const std::int64_t in = last * s.in_stride[d] * s.element;
       const std::int64_t out = last * s.out_stride[d] * s.element;
-      if (std::max(in, -in) > kFarthest || std::max(out, -out) > kFarthest) return false;
-      if (!lower(in_low, in) || !lower(out_low, out)) return false;
+      if (std::max(in, -in) > kFarthest || out > kFarthest || !lower(in_low, in)) return false;
     }
     const Extents e = extents(step_);
-    if (!within(out_low, e.output)) return false;
+    if (!within(step_.output, e.output)) return false;
     if (s.element == 4 && (step_.output % 4 != 0 || step_.input % 4 != 0)) return false;
     if (s.constant != 0) return e.input <= constants_.size() && in_low <= constants_.size() - e.input;
-    return within(in_low, e.input) && apart(in_low, e.input, out_low, e.output);
+    return within(in_low, e.input) && apart(in_low, e.input, step_.output, e.output);
   }
   // Moves a lowest offset down by a negative reach; false below the start.
   static bool lower(std::uint64_t& low, std::int64_t reach) {

@@ -50,21 +50,20 @@ Extents of_conv(const Step& step) {
   return e;
 }
 
-}  // namespace
-
 // Four channels at a time: the rows of a window, border included, in 16 bits, one row more (3x3 keeps pairs of rows);
 // the weights of the four in 16 bits and their records. A single column counts as a row.
 std::uint64_t depthwise_scratch_bytes(const ConvStep& s) {
   std::uint64_t rows = std::uint64_t{s.kernel_height - 1U} * s.dilation_height + 1;
-  std::uint64_t columns = (std::uint64_t{s.out_width} - 1) * s.stride_width +
-                          std::uint64_t{s.kernel_width - 1U} * s.dilation_width + 1;
+  std::uint64_t columns =
+      (std::uint64_t{s.out_width} - 1) * s.stride_width + std::uint64_t{s.kernel_width - 1U} * s.dilation_width + 1;
   if (s.in_width == 1 && s.out_width == 1 && s.kernel_width == 1) {
     columns = (std::uint64_t{s.out_height} - 1) * s.stride_height + rows;
     rows = 1;
   }
-  const std::uint64_t taps = std::uint64_t{s.kernel_height} * s.kernel_width;
-  return 8 * (rows + 1) * (columns + 2) + 8 * taps + 160;
+  return 8 * (rows + 1) * (columns + 2) + 8 * taps(s.step) + 160;
 }
+
+}  // namespace
 
 std::uint64_t scratch_bytes(const Step& step) {
   switch (step.kernel) {
@@ -100,8 +99,6 @@ std::uint64_t weight_bytes(const Step& step) {
       return step.kernel == Kernel::fully_connected ? fully_connected_weight_bytes(f.out, up4(f.in))
                                                     : fully_connected_any_weight_bytes(f.out, up4(f.in));
     }
-    case Kernel::softmax:
-      return 256 * sizeof(std::int32_t);
     case Kernel::table:
       return 256;
     default:
@@ -216,6 +213,8 @@ std::uint64_t work(const Step& step) {
     }
     case Kernel::copy:
       return product(as_record<CopyStep>(step).shape);
+    case Kernel::softmax:
+      return kSoftmaxWork * extents(step).output;
     default: {
       const Extents e = extents(step);
       return std::max(macs(step), std::max(e.input, e.output));

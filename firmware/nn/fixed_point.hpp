@@ -24,8 +24,10 @@ namespace tml::fw::nn {
 
 /// SaturatingRoundingDoublingHighMul: a * b / 2^31, halves towards plus infinity; -2^31 * -2^31 saturates.
 [[nodiscard]] constexpr std::int32_t high_mul(std::int32_t a, std::int32_t b) {
-  if (a == b && a == std::numeric_limits<std::int32_t>::min()) return std::numeric_limits<std::int32_t>::max();
-  return static_cast<std::int32_t>((std::int64_t{a} * b + (std::int64_t{1} << 30)) >> 31);
+  const auto high = static_cast<std::int32_t>((std::int64_t{a} * b + (std::int64_t{1} << 30)) >> 31);
+  // Only 2^31 wraps to this: -2^31 * (2^31 - 1) gives -2^31 + 1.
+  constexpr std::int32_t kLeast = std::numeric_limits<std::int32_t>::min();
+  return high == kLeast ? std::numeric_limits<std::int32_t>::max() : high;
 }
 
 /// RoundingDivideByPOT: x / 2^exponent, halves away from zero. `exponent` in [0, 31].
@@ -34,6 +36,11 @@ namespace tml::fw::nn {
   const std::int32_t remainder = x & mask;
   const std::int32_t threshold = (mask >> 1) + (x < 0 ? 1 : 0);
   return (x >> exponent) + (remainder > threshold ? 1 : 0);
+}
+
+/// The same for x >= 0, `exponent` in [1, 32].
+[[nodiscard]] constexpr std::int32_t divide_positive_by_power(std::int32_t x, int exponent) {
+  return ((x >> (exponent - 1)) + 1) >> 1;
 }
 
 /// SaturatingRoundingMultiplyByPOT with a positive exponent: x * 2^exponent, saturating. `exponent` in [1, 30].
@@ -66,14 +73,13 @@ namespace tml::fw::nn {
 [[nodiscard]] constexpr std::int32_t one_over_one_plus(std::int32_t x) {
   constexpr std::int32_t kOne = std::int32_t{1} << 29;
   // RoundingHalfSum(x, 1): x is never negative here.
-  const auto half_denominator =
-      static_cast<std::int32_t>((std::int64_t{x} + std::numeric_limits<std::int32_t>::max() + 1) / 2);
+  const auto half_denominator = static_cast<std::int32_t>((static_cast<std::uint32_t>(x) + 0x80000000U) >> 1);
   std::int32_t y = wrap_add(1515870810, high_mul(half_denominator, -1010580540));  // 48/17 - 32/17 d
   for (int step = 0; step < 3; ++step) {
     const std::int32_t error = wrap_sub(kOne, high_mul(half_denominator, y));
-    y = wrap_add(y, multiply_by_power(high_mul(y, error), 2));
+    y = wrap_add(y, wrap_shift_left(high_mul(y, error), 2));  // |y * error| < 1/4: nothing to saturate
   }
-  return multiply_by_power(y, 1);
+  return y >= kOne * 2 ? std::numeric_limits<std::int32_t>::max() : wrap_shift_left(y, 1);
 }
 
 }  // namespace tml::fw::nn

@@ -53,30 +53,30 @@ template <typename Record>
 
 // One line per kernel of each set. Records: conv_1x1, conv, conv_any ConvStep; depthwise, depthwise_multi
 // DepthwiseStep; add, mul BinaryStep; average_pool, max_pool PoolStep; the others their own.
-#define TML_NN_KERNELS                                                                                  \
-  void conv_1x1(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena);        \
-  void conv(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena);            \
-  void depthwise(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena);       \
-  void depthwise_multi(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena); \
-  void fully_connected(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena); \
-  void average_pool(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena);    \
-  void max_pool(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena);        \
-  void add(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena);             \
-  void mul(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena);             \
-  void mean(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena);            \
-  void softmax(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena);         \
-  void table(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena);           \
-  void copy(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena);            \
-  void fill(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena);            \
-  void quantize(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena);        \
-  void dequantize(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena);      \
-  void conv_any(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena);        \
+#define TML_NN_KERNELS                                                                                      \
+  void conv_1x1(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena);            \
+  void conv(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena);                \
+  void depthwise(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena);           \
+  void depthwise_multi(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena);     \
+  void fully_connected(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena);     \
+  void average_pool(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena);        \
+  void max_pool(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena);            \
+  void add(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena);                 \
+  void mul(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena);                 \
+  void mean(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena);                \
+  void softmax(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena);             \
+  void table(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena);               \
+  void copy(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena);                \
+  void fill(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena);                \
+  void quantize(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena);            \
+  void dequantize(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena);          \
+  void conv_any(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena);            \
   void fully_connected_any(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena); \
   void depthwise_3x3(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena)
 
 namespace ref {
 TML_NN_KERNELS;
-extern const KernelTable kTable;  ///< All kernels; ref/table_of_all.cpp.
+extern const KernelTable kTable;  ///< All kernels; ref/table_of_all.cpp. NOLINT: a constant
 }  // namespace ref
 // Only these have host versions of their own; kTable takes the others from the reference.
 namespace fast {
@@ -84,11 +84,11 @@ void conv_1x1(const std::uint8_t* record, const std::uint8_t* constants, std::ui
 void conv(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena);
 void depthwise(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena);
 void fully_connected(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena);
-extern const KernelTable kTable;  ///< All kernels; fast/table_of_all.cpp. Hosts only.
+extern const KernelTable kTable;  ///< All kernels; fast/table_of_all.cpp. Hosts only. NOLINT: a constant
 }  // namespace fast
 namespace m4 {
 TML_NN_KERNELS;
-extern const KernelTable kTable;  ///< All kernels; m4/table_of_all.cpp. Cortex-M4F only.
+extern const KernelTable kTable;  ///< All kernels; m4/table_of_all.cpp. Cortex-M4F only. NOLINT: a constant
 }  // namespace m4
 
 #undef TML_NN_KERNELS

@@ -3,44 +3,16 @@
 #include "firmware/nn/tables.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <limits>
 
+#include "firmware/nn/exponential.hpp"
 #include "firmware/nn/fixed_point.hpp"
 
 namespace tml::fw::nn {
 namespace {
 
 constexpr std::int32_t kOne = std::numeric_limits<std::int32_t>::max();  // 1 in Q0.31, as near as it goes
-
-// exp(a) for a in [-1/4, 0), Q0.31: Taylor expansion round -1/8.
-std::int32_t exp_near_zero(std::int32_t a) {
-  constexpr std::int32_t kExpMinusEighth = 1895147668;
-  constexpr std::int32_t kThird = 715827883;
-  const std::int32_t x = a + (1 << 28);
-  const std::int32_t x2 = high_mul(x, x);
-  const std::int32_t x3 = high_mul(x2, x);
-  const std::int32_t x4 = high_mul(x2, x2);
-  const std::int32_t quarter_x4 = divide_by_power(x4, 2);
-  const std::int32_t higher = divide_by_power(high_mul(quarter_x4 + x3, kThird) + x2, 1);
-  return kExpMinusEighth + high_mul(kExpMinusEighth, x + higher);
-}
-
-// exp(a) for a <= 0 with `integer_bits` (1 to 5) before the point; result in Q0.31.
-std::int32_t exp_of_negative(std::int32_t a, int integer_bits) {
-  if (a == 0) return kOne;
-  const std::int32_t quarter = std::int32_t{1} << (29 - integer_bits);
-  const std::int32_t part = (a & (quarter - 1)) - quarter;
-  std::int32_t result = exp_near_zero(multiply_by_power(part, integer_bits));
-  const std::int32_t rest = wrap_sub(part, a);
-  // exp(-2^n) for n = -2, -1, ...: one factor for each bit of the rest.
-  constexpr std::array<std::int32_t, 7> kFactor{1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242};
-  for (int n = -2; n < integer_bits; ++n)
-    if ((rest & (std::int32_t{1} << (31 - integer_bits + n))) != 0)
-      result = high_mul(result, kFactor[static_cast<std::size_t>(n + 2)]);
-  return result;
-}
 
 // (1 - x) / (1 + x) for x in [0, 1), both Q0.31.
 std::int32_t one_minus_over_one_plus(std::int32_t x) {
@@ -122,25 +94,14 @@ std::int32_t scale_by(std::int32_t value, Multiplier multiplier) {
   return scale_fixed(value, multiplier.value, multiplier.shift);
 }
 
-Multiplier mean_multiplier(float input_scale, float output_scale, std::uint32_t count) {
-  Multiplier m = quantize_multiplier(static_cast<double>(input_scale) / static_cast<double>(output_scale));
-  const int folded = std::min({63 - std::countl_zero(std::uint64_t{count}), 32, 31 + m.shift});
-  m.value = static_cast<std::int32_t>((std::int64_t{m.value} << folded) / count);
-  m.shift -= folded;
-  return m;
-}
-
-WordTable softmax_table(float input_scale, float beta) {
+SoftmaxScale softmax_scale(float input_scale, float beta) {
   constexpr int kIntegerBits = 5;
   const double real =
       std::min(static_cast<double>(beta) * static_cast<double>(input_scale) * (1 << (31 - kIntegerBits)),
                static_cast<double>(std::int64_t{1} << 31) - 1.0);
   const Multiplier m = quantize_multiplier(real);
-  const double radius = input_radius(kIntegerBits, m.shift);
-  WordTable table{};
-  for (int difference = 0; difference < 256 && difference <= radius; ++difference)
-    table[static_cast<std::size_t>(difference)] = exp_of_negative(scale_by(-difference, m), kIntegerBits);
-  return table;
+  return {m.value, static_cast<std::uint8_t>(m.shift),
+          static_cast<std::uint8_t>(std::min(input_radius(kIntegerBits, m.shift), 255.0))};
 }
 
 ByteTable logistic_table(Quantisation input) {

@@ -14,8 +14,7 @@
 
 namespace tml::fw::nn {
 
-using ByteTable = std::array<std::int8_t, 256>;   ///< [value + 128]: the `table` of TableStep.
-using WordTable = std::array<std::int32_t, 256>;  ///< The `table` of SoftmaxStep.
+using ByteTable = std::array<std::int8_t, 256>;  ///< [value + 128]: the `table` of TableStep.
 
 struct Multiplier {
   std::int32_t value = 0;  ///< Q31, in [2^30, 2^31) or 0.
@@ -33,8 +32,13 @@ struct Quantisation {
   std::int32_t zero_point = 0;
 };
 
-/// Softmax: entry d = exp of the difference -d in Q0.31, 0 where the reference cuts off (diff_min).
-[[nodiscard]] WordTable softmax_table(float input_scale, float beta);
+/// Softmax: the fields of SoftmaxStep of these names. `input_scale` * `beta` * 2^26 >= 1, as the reference demands.
+struct SoftmaxScale {
+  std::int32_t multiplier = 0;
+  std::uint8_t shift = 0;
+  std::uint8_t limit = 0;  ///< The reference's diff_min.
+};
+[[nodiscard]] SoftmaxScale softmax_scale(float input_scale, float beta);
 
 /// LOGISTIC. The reference demands an output scale of 1/256 and zero point -128; the caller checks that.
 [[nodiscard]] ByteTable logistic_table(Quantisation input);

@@ -2,8 +2,8 @@
 // SPDX-FileCopyrightText: The TML authors
 //
 // ADD of two tensors of one shape. TensorFlow scales both inputs relative to the larger scale, so that one of them has
-// the multiplier 1/2 without a shift: after the left shift by 20 that one is its value times 2^19. Broadcasts, and two
-// inputs of the same scale, are left to the reference.
+// the multiplier 1/2 without a shift: after the left shift by 20 that one is its value times 2^19. Two inputs of the
+// same scale are both so. Broadcasts are left to the reference.
 #include <cstddef>
 
 #include "firmware/nn/kernels.hpp"
@@ -39,6 +39,30 @@ tml_nn_add:
         bne     1b
         pop     {r4-r11, pc}
         .size   tml_nn_add, . - tml_nn_add
+
+        @ Both halved: r4 sum of the offsets << 20. 11 per value.
+        .section .text.tml_nn_add_equals, "ax", %progbits
+        .balign 4
+        .global tml_nn_add_equals
+        .thumb_func
+        .type   tml_nn_add_equals, %function
+tml_nn_add_equals:
+        push    {r4-r11, lr}
+        ldr     r12, [sp, #36]
+        ldm     r12, {r4-r11}
+1:      ldrsb   r12, [r1], #1
+        ldrsb   lr, [r0], #1
+        add     lr, r12
+        add     lr, r4, lr, lsl #20
+        add     r12, r10, lr, asr #31
+        smmlar  r12, lr, r9, r12
+        asr     r12, r12, r11
+        ssat    r12, #8, r12, asr #1
+        strb    r12, [r2], #1
+        cmp     r0, r3
+        bne     1b
+        pop     {r4-r11, pc}
+        .size   tml_nn_add_equals, . - tml_nn_add_equals
         .text
 )");
 
@@ -59,6 +83,8 @@ struct Constants {
 };
 extern "C" void tml_nn_add(const std::int8_t* halved, const std::int8_t* other, std::int8_t* output,
                            const std::int8_t* end, const Constants* constants);
+extern "C" void tml_nn_add_equals(const std::int8_t* a, const std::int8_t* b, std::int8_t* output,
+                                  const std::int8_t* end, const Constants* constants);
 
 struct Operand {
   const std::int8_t* values;
@@ -79,19 +105,21 @@ void add(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t
   const Operand& halved = is_halved(a) ? a : b;
   const Operand& other = is_halved(a) ? b : a;
   const int right = -s.shift;
-  if ((s.step.flags & wire::model::kSameShape) == 0 || !is_halved(halved) || other.right < 1 || right < 1 || right > 23)
+  const bool equals = is_halved(other);
+  if ((s.step.flags & wire::model::kSameShape) == 0 || !is_halved(halved) || (!equals && other.right < 1) ||
+      right < 1 || right > 23)
     return ref::add(record, constants, arena);
   const std::size_t count = std::size_t{s.shape[0]} * s.shape[1] * s.shape[2] * s.shape[3];
-  const Constants c{halved.offset * (1 << 20),
+  const Constants c{(equals ? halved.offset + other.offset : halved.offset) * (1 << 20),
                     other.offset * (1 << 21),
                     other.multiplier,
-                    1 << (other.right - 1),
+                    equals ? 0 : 1 << (other.right - 1),
                     other.right,
                     s.multiplier,
                     (2 * s.output_zero + 1) * (1 << (right - 1)),
                     right - 1};
   auto* output = reinterpret_cast<std::int8_t*>(arena + s.step.output);
-  tml_nn_add(halved.values, other.values, output, halved.values + count, &c);
+  (equals ? tml_nn_add_equals : tml_nn_add)(halved.values, other.values, output, halved.values + count, &c);
   clamp(output, output + count, s.minimum, s.maximum);
 }
 

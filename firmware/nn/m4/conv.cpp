@@ -7,11 +7,10 @@
 #include <cstddef>
 
 #include "firmware/nn/kernels.hpp"
-#include "firmware/nn/layout.hpp"
 #include "firmware/nn/m4/conv_tile.hpp"
 
-// r0 to, r1 from, r2 { bytes, rows, step of `to`, step of `from` }. A row ends with the word that ends where it ends, over
-// bytes that have been copied already; fewer than four bytes go one by one.
+// r0 to, r1 from, r2 { bytes, rows, step of `to`, step of `from` }. A row ends with the word that ends where it ends,
+// over bytes that have been copied already; fewer than four bytes go one by one.
 asm(R"(
         .syntax unified
         .section .text.tml_nn_copy_rows, "ax", %progbits
@@ -63,9 +62,9 @@ tml_nn_copy_rows:
         .thumb_func
         .type   tml_nn_fill_words, %function
 tml_nn_fill_words:
-        str     r1, [r0], #4
+1:      str     r1, [r0], #4
         subs    r2, #1
-        bne     tml_nn_fill_words
+        bne     1b
         bx      lr
         .size   tml_nn_fill_words, . - tml_nn_fill_words
         .text
@@ -76,6 +75,7 @@ namespace {
 
 using wire::model::ConvStep;
 
+// `bytes` of each of `rows` rows.
 struct CopyJob {
   int bytes;  // above 0
   int rows;
@@ -99,12 +99,6 @@ Range range(int at, int step, int count, int size) {
   return {first, count > 0 ? count : 0};
 }
 
-// `bytes` of each of `rows` rows.
-void copy_rows(std::int8_t* to, const std::int8_t* from, int bytes, int rows, int to_step, int from_step) {
-  const CopyJob job{bytes, rows, to_step, from_step};
-  if (bytes > 0) tml_nn_copy_rows(to, from, &job);
-}
-
 // The window of one output pixel after the other, in raster order.
 class Windows {
  public:
@@ -113,6 +107,7 @@ class Windows {
         input_(reinterpret_cast<const std::int8_t*>(arena + s.step.input)),
         depth_(s.in_channels),
         pitch_(s.in_width * depth_),
+        down_(s.dilation_height * pitch_),
         step_(s.stride_width * depth_),
         window_row_(s.kernel_width * depth_),
         words_((s.kernel_height * window_row_ + 3) / 4),
@@ -121,29 +116,48 @@ class Windows {
     begin_row();
   }
 
-  void next() {
-    x_ += s_.stride_width;
-    corner_ += step_;
-    if (--left_ == 0) begin_row();
+  void advance(int windows) {
+    x_ += windows * s_.stride_width;
+    corner_ += windows * step_;
+    left_ -= windows;
+    if (left_ == 0) begin_row();
   }
   /// The first value of the window's part inside the input rows.
   [[nodiscard]] const std::int8_t* corner() const { return corner_; }
-  [[nodiscard]] bool inside() const { return rows_.count == s_.kernel_height && x_ >= 0 && x_ <= last_x_; }
+  /// Bytes from one window to the next, from one of its rows to the next in the input, and of a row of a window.
+  [[nodiscard]] int step() const { return step_; }
+  [[nodiscard]] int down() const { return down_; }
+  [[nodiscard]] int row_bytes() const { return window_row_; }
+  /// Of a whole window.
+  [[nodiscard]] int words() const { return words_; }
+  /// Whether this window and the next `more` are of one output row and lie inside the input.
+  [[nodiscard]] bool inside(int more) const {
+    return rows_.count == s_.kernel_height && x_ >= 0 && left_ > more && x_ + more * s_.stride_width <= last_x_;
+  }
 
   /// The window's values in the order of the weights, to `to`, which has room for whole words.
   void gather(std::int8_t* to) const {
     const std::int8_t* from = corner_;
     int columns = s_.kernel_width;
-    if (!inside()) {
+    if (!inside(0)) {
       tml_nn_fill_words(to, static_cast<std::uint8_t>(s_.input_zero) * 0x01010101U, words_);
       const Range inner = range(x_, s_.dilation_width, columns, s_.in_width);
       columns = inner.count;
       from += inner.first * s_.dilation_width * depth_;
       to += rows_.first * window_row_ + inner.first * depth_;
     }
-    if (rows_.count == 0) return;
-    if (s_.dilation_width == 1) return copy(to, from, columns * depth_);
-    for (int kx = 0; kx < columns; ++kx, to += depth_, from += s_.dilation_width * depth_) copy(to, from, depth_);
+    if (rows_.count == 0 || columns == 0) return;
+    // Without gaps between them all columns are one run of bytes.
+    CopyJob job{depth_, rows_.count, window_row_, down_};
+    if (s_.dilation_width == 1) {
+      job.bytes *= columns;
+      columns = 1;
+    }
+    do {
+      tml_nn_copy_rows(to, from, &job);
+      to += depth_;
+      from += s_.dilation_width * depth_;
+    } while (--columns != 0);
   }
 
  private:
@@ -152,21 +166,19 @@ class Windows {
     x_ = -s_.pad_left;
     left_ = s_.out_width;
     rows_ = range(y_, s_.dilation_height, s_.kernel_height, s_.in_height);
-    corner_ = input_ + (y_ + rows_.first * s_.dilation_height) * pitch_ + x_ * depth_;
-  }
-  void copy(std::int8_t* to, const std::int8_t* from, int bytes) const {
-    copy_rows(to, from, bytes, rows_.count, window_row_, s_.dilation_height * pitch_);
+    corner_ = input_ + y_ * pitch_ + rows_.first * down_ + x_ * depth_;
   }
 
   const ConvStep& s_;
   const std::int8_t* input_;
   int depth_;
-  int pitch_;       // bytes of an input row
-  int step_;        // bytes from one window to the next
-  int window_row_;  // bytes of a row of a window
-  int words_;       // of a window
-  int last_x_;      // of a window that does not leave the input on the right
-  int y_;           // the window's upper left corner in the input
+  int pitch_;  // bytes of an input row
+  int down_;
+  int step_;
+  int window_row_;
+  int words_;
+  int last_x_;  // of a window that does not leave the input on the right
+  int y_;       // the window's upper left corner in the input
   int x_ = 0;
   int left_ = 0;  // output pixels of this row
   Range rows_{};  // window rows inside the input
@@ -177,38 +189,28 @@ class Windows {
 
 void conv(const std::uint8_t* record, const std::uint8_t* constants, std::uint8_t* arena) {
   const auto& s = as<ConvStep>(record);
-  const std::uint32_t k4 = round_up4(std::uint32_t{s.kernel_height} * s.kernel_width * s.in_channels);
-  TileRunner tiles(s, constants, arena, k4);
   Windows windows(s, arena);
-  const std::uint32_t row_bytes = std::uint32_t{s.kernel_width} * s.in_channels;
-  const bool words = row_bytes % 4 == 0 && s.dilation_width == 1;
-  const std::uint32_t row_chunks = row_bytes / 4;
-  const auto down = static_cast<std::int32_t>(std::uint32_t{s.dilation_height} * s.in_width * s.in_channels);
+  const auto words = static_cast<std::uint32_t>(windows.words());
+  const auto row_words = static_cast<std::uint32_t>(windows.row_bytes()) / 4;
+  TileRunner tiles(s, constants, arena, 4 * words);
+  const bool whole = (windows.row_bytes() % 4 | (s.dilation_width - 1)) == 0;
   const Rows staging{tiles.staging(0), tiles.staging(1), tiles.staging(2)};
-  for (std::size_t left = std::size_t{s.out_height} * s.out_width; left != 0;) {
+  std::size_t left = std::size_t{s.out_height} * s.out_width;
+  do {
     const std::size_t pixels = std::min(left, kTilePixels);
     left -= pixels;
-    // Windows that lie inside are read where they lie, until one of the three does not.
-    Rows rows = staging;
-    bool inside = words && pixels == kTilePixels;
-    for (std::size_t p = 0; p < pixels; ++p, windows.next()) {
-      inside = inside && windows.inside();
-      if (inside)
-        rows[p] = windows.corner();
-      else
-        windows.gather(tiles.staging(p));
-    }
-    if (inside) {
-      tiles.widen(rows, row_chunks, s.kernel_height, down);
+    if (whole && windows.inside(kTilePixels - 1)) {
+      // Read where they lie.
+      const std::int8_t* const first = windows.corner();
+      const std::int8_t* const second = first + windows.step();
+      windows.advance(kTilePixels);
+      tiles.widen({first, second, second + windows.step()}, row_words, s.kernel_height, windows.down());
     } else {
-      for (std::size_t p = 0; p < pixels; ++p)
-        if (rows[p] != staging[p])
-          copy_rows(tiles.staging(p), rows[p], static_cast<int>(row_chunks * 4), s.kernel_height,
-                    static_cast<int>(row_chunks * 4), down);
-      tiles.widen(staging, k4 / 4);
+      for (std::size_t p = 0; p < pixels; ++p, windows.advance(1)) windows.gather(tiles.staging(p));
+      tiles.widen(staging, words);
     }
     tiles.run(pixels);
-  }
+  } while (left != 0);
   tiles.finish();
 }
 

@@ -3,7 +3,6 @@
 //
 // CONV_2D 1x1: three pixels at a time, read before they are written (overlap.hpp).
 #include <algorithm>
-#include <cstring>
 
 #include "firmware/nn/kernels.hpp"
 #include "firmware/nn/layout.hpp"
@@ -21,7 +20,10 @@ void conv_1x1(const std::uint8_t* record, const std::uint8_t* constants, std::ui
     Rows rows{input, input, input};
     for (std::size_t p = 0; p < pixels; ++p, input += depth) {
       rows[p] = input;
-      if (depth % 4 != 0) rows[p] = static_cast<const std::int8_t*>(std::memcpy(tiles.staging(p), input, depth));
+      if (depth % 4 == 0) continue;
+      std::int8_t* to = tiles.staging(p);
+      for (std::uint32_t c = 0; c < depth; ++c) to[c] = input[c];
+      rows[p] = to;
     }
     tiles.widen(rows, round_up4(depth) / 4);
     tiles.run(pixels);

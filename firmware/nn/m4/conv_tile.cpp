@@ -7,7 +7,8 @@
 // Registers: r0 tile, r1 weights, r2-r4 the even channel's sums of pixels 0-2, r5-r7 the odd one's, r8-r10 activations,
 // r11 and r12 weights of the even and the odd channel, lr weights widened.
 // Stack: 0 tile, 4 output, 8 rounding, 12 offset1, 16 offset2, 20 end, 24 end of the tile, 28 where the unrolled loop
-// is entered, 32 relu. Pixels are stored in descending order, so that one that is not wanted is overwritten by pixel 0.
+// is entered, 32 how sums become bytes. Pixels are stored in descending order, so that one that is not wanted is
+// overwritten by pixel 0.
 asm(R"(
         .syntax unified
 
@@ -76,7 +77,12 @@ asm(R"(
 tml_nn_conv_tile:
         push    {r4-r11, lr}
         sub     sp, #36
-        str     r1, [sp, #32]
+        adr     r2, 5f
+        cmp     r1, #0
+        bne     6f
+        adr     r2, 4f
+6:      adds    r2, #1
+        str     r2, [sp, #32]
         ldm     r0, {r2-r8}
         ldr     r1, [r0, #28]
         strd    r2, r4, [sp]
@@ -108,12 +114,12 @@ tml_nn_conv_tile:
 2:      ldr     lr, [sp, #24]
         cmp     r0, lr
         bne     1b
-        ldr     r8, [sp, #32]
-        cmp     r8, #0
-        beq     4f
-        conv_finish 1
+        ldr     pc, [sp, #32]
+        .balign 4
+5:      conv_finish 1
 3:      add     sp, #36
         pop     {r4-r11, pc}
+        .balign 4
 4:      conv_finish 0
         b       3b
         .size   tml_nn_conv_tile, . - tml_nn_conv_tile
@@ -163,15 +169,20 @@ extern "C" void tml_nn_widen_tile(std::int16_t* tile, const std::int8_t* const* 
 TileRunner::TileRunner(const wire::model::ConvStep& s, const std::uint8_t* constants, std::uint8_t* arena,
                        std::uint32_t k4)
     : s_(s),
-      tile_(reinterpret_cast<std::int16_t*>(arena + s.step.scratch)),
       staging_(reinterpret_cast<std::int8_t*>(arena + s.step.scratch + 2 * kTilePixels * k4)),
       output_(reinterpret_cast<std::int8_t*>(arena + s.step.output)),
       relu_(s.minimum >= s.output_zero && s.out_channels % 2 == 0) {
-  job_ = {tile_, constants + s.weights, output_, 2 * s.output_zero + 1, 0, 0, output_ + s.out_channels, k4 / 4};
+  // The offsets are told for each tile.
+  job_.tile = reinterpret_cast<std::int16_t*>(arena + s.step.scratch);
+  job_.weights = constants + s.weights;
+  job_.output = output_;
+  job_.rounding = 2 * s.output_zero + 1;
+  job_.end = output_ + s.out_channels;
+  job_.chunks = k4 / 4;
 }
 
 void TileRunner::widen(const Rows& rows, std::uint32_t chunks, std::uint32_t count, std::int32_t down) {
-  tml_nn_widen_tile(tile_, rows.data(), chunks, count, down);
+  tml_nn_widen_tile(job_.tile, rows.data(), chunks, count, down);
 }
 
 void TileRunner::run(std::size_t pixels) {

@@ -20,7 +20,7 @@ using Rows = std::array<const std::int8_t*, kTilePixels>;
 
 /// Arguments of the core, in the order in which its assembly reads them.
 struct TileJob {
-  const std::int16_t* tile;
+  std::int16_t* tile;
   const std::uint8_t* weights;  ///< constants + the record's `weights`.
   std::int8_t* output;          ///< Pixel 0, channel 0.
   std::int32_t rounding;        ///< 2 * output_zero + 1.
@@ -47,7 +47,6 @@ class TileRunner {
  private:
   const wire::model::ConvStep& s_;
   TileJob job_;
-  std::int16_t* tile_;
   std::int8_t* staging_;
   std::int8_t* output_;
   bool relu_;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The TML authors
 //
-// DEPTHWISE_CONV_2D with multiplier 1, of any size: four channels after four others (overlap.hpp). The rows of a window,
-// widened to words (c, c+2), (c+1, c+3) per column, are kept in a ring.
+// DEPTHWISE_CONV_2D with multiplier 1, of any size: four channels after four others (overlap.hpp). The rows of a
+// window, widened to words (c, c+2), (c+1, c+3) per column, are kept in a ring.
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
@@ -14,8 +14,8 @@
 #include "firmware/nn/m4/dsp.hpp"
 
 // One output row, four channels. r11 job, r0 columns of the ring, r1 widened weights, r2 bytes from one tap's column to
-// the next, r3 taps left, r4-r7 sums, r8 r9 values, r10 r12 weights, lr rows of the window. Per tap 9 instructions for 4
-// multiply-accumulates.
+// the next, r3 taps left, r4-r7 sums, r8 r9 values, r10 r12 weights, lr rows of the window. Per tap 9 instructions for
+// 4 multiply-accumulates.
 asm(R"(
         .syntax unified
 
@@ -181,7 +181,8 @@ class Ring {
   int slot_ = 0;
 };
 
-void prepare(const std::uint8_t* block, std::uint32_t taps, std::int32_t rounding, Records& to, std::uint32_t* weights) {
+void prepare(const std::uint8_t* block, std::uint32_t taps, std::int32_t rounding, Records& to,
+             std::uint32_t* weights) {
   std::memcpy(to.bias, block, sizeof to.bias);
   for (std::uint32_t c = 0; c < kGroup; ++c) {
     const Channel channel = read_channel(block, depthwise_channel(c, taps));

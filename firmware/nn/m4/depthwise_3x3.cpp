@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The TML authors
 //
-// DEPTHWISE_CONV_2D 3x3 with stride 1 or 2: four channels after four others (overlap.hpp). Pairs of input rows (2j, 2j+1),
-// counted from the upper border, are widened to words (upper, lower), one channel after the other. A window is then three
-// words of pair j and three of pair j+1, and the dual multiply takes two rows at once: 6 instructions for 9
+// DEPTHWISE_CONV_2D 3x3 with stride 1 or 2: four channels after four others (overlap.hpp). Pairs of input rows (2j,
+// 2j+1), counted from the upper border, are widened to words (upper, lower), one channel after the other. A window is
+// then three words of pair j and three of pair j+1, and the dual multiply takes two rows at once: 6 instructions for 9
 // multiply-accumulates. With stride 1 the two pairs hold the windows of two output rows.
 #include <algorithm>
 #include <cstddef>
@@ -13,10 +13,10 @@
 #include "firmware/nn/layout.hpp"
 #include "firmware/nn/m4/clamp.hpp"
 
-// Compute, all channels of a group, one or two output rows. r0 pair j, r1 pair j+1, r2 channel record, r3 r4 sums of two
-// columns of the upper output row, r5 r6 of the lower one, r7-r9 weights, r10-lr columns (with stride 2 r5 also).
-// Stack: 0 upper output, 4 lower output, 8 step to the next column's output (0: that column is not wanted), 12 end of the
-// columns; from 16 the job: upper output, lower output, step, bytes of whole blocks, bytes of a last single column,
+// Compute, all channels of a group, one or two output rows. r0 pair j, r1 pair j+1, r2 channel record, r3 r4 sums of
+// two columns of the upper output row, r5 r6 of the lower one, r7-r9 weights, r10-lr columns (with stride 2 r5 also).
+// Stack: 0 upper output, 4 lower output, 8 step to the next column's output (0: that column is not wanted), 12 end of
+// the columns; from 16 the job: upper output, lower output, step, bytes of whole blocks, bytes of a last single column,
 // channels. Outputs are stored from the last to the first, so that one that is not wanted is overwritten.
 asm(R"(
         .syntax unified
@@ -53,6 +53,7 @@ asm(R"(
 1:      ldm     r2!, {r6-r9}
         .endm
 
+        @ The end of a block; what follows is for a last single column.
         .macro  dw_end
         ldr     lr, [sp, #12]
         cmp     r0, lr
@@ -60,13 +61,9 @@ asm(R"(
         ldr     r10, [sp, #32]
         cmp     r10, #0
         beq     2f
-        ldr     r11, [sp, #8]
-        cmp     r11, #0
-        itttt   ne
-        movne   r11, #0
-        addne   lr, r10
-        strdne  r11, lr, [sp, #8]
-        bne     1b
+        .endm
+
+        .macro  dw_next_channel
 2:      add     r0, #8
         add     r1, #8
         add     r2, #40
@@ -124,6 +121,32 @@ asm(R"(
         add     r11, r11, r12, lsl #1
         strd    r10, r11, [sp]
         dw_end
+        ldm     r2!, {r6-r9}
+        ldm     r0, {r10-r12}
+        add     r0, #8
+        smlad   r3, r10, r7, r6
+        smlatb  r5, r10, r7, r6
+        smlad   r3, r11, r8, r3
+        smlatb  r5, r11, r8, r5
+        smlad   r3, r12, r9, r3
+        smlatb  r5, r12, r9, r5
+        ldm     r2!, {r7-r9}
+        ldm     r1, {r10-r12}
+        add     r1, #8
+        smlabt  r3, r10, r7, r3
+        smlad   r5, r10, r7, r5
+        smlabt  r3, r11, r8, r3
+        smlad   r5, r11, r8, r5
+        smlabt  r3, r12, r9, r3
+        smlad   r5, r12, r9, r5
+        ldm     r2, {r7-r9}
+        sub     r2, #28
+        dw_value r3
+        dw_value r5
+        ldrd    r10, r11, [sp]
+        strb    r5, [r11]
+        strb    r3, [r10]
+        dw_next_channel
         .size   tml_nn_depthwise_s1, . - tml_nn_depthwise_s1
 
         dw_begin tml_nn_depthwise_s2
@@ -155,6 +178,14 @@ asm(R"(
         add     r11, r11, r12, lsl #1
         str     r11, [sp]
         dw_end
+        ldr     r11, [sp, #8]
+        cmp     r11, #0
+        beq     2f
+        mov     r11, #0
+        add     lr, r10
+        strd    r11, lr, [sp, #8]
+        b       1b
+        dw_next_channel
         .size   tml_nn_depthwise_s2, . - tml_nn_depthwise_s2
 
         @ Widens a pair of rows, four channels: r0 words of channel 0, r1 { upper row, lower row, step in the upper row,
@@ -275,17 +306,19 @@ void depthwise_3x3(const std::uint8_t* record, const std::uint8_t* constants, st
   const std::uint32_t pair_words = pitch / 4 * kGroup;
   const std::uint32_t zero_byte = static_cast<std::uint8_t>(s.input_zero);
   const std::uint32_t border = zero_byte * 0x01010101U;
-  const std::uint32_t border_pair = (static_cast<std::uint32_t>(s.input_zero) << 16) | (static_cast<std::uint32_t>(s.input_zero) & 0xFFFFU);
+  const std::uint32_t border_pair =
+      (static_cast<std::uint32_t>(s.input_zero) << 16) | (static_cast<std::uint32_t>(s.input_zero) & 0xFFFFU);
   // Columns of a pair that hold input; the others stay border.
   const std::uint32_t columns = std::min<std::uint32_t>(s.in_width, pitch / 4 - s.pad_left);
   const std::uint8_t* input = arena + s.step.input;
   auto* output = reinterpret_cast<std::int8_t*>(arena + s.step.output);
   const std::uint8_t* weights = constants + s.weights;
 
+  // Border columns stay: every group has the same ones.
+  std::fill(pairs, pairs + 2 * pair_words, border_pair);
   for (std::uint32_t first = 0; first < depth; first += kGroup, weights += depthwise_block(9)) {
     const std::uint32_t channels = std::min(depth - first, kGroup);
     for (std::uint32_t c = 0; c < channels; ++c) prepare(records[c], weights, c, 2 * s.output_zero + 1);
-    std::fill(pairs, pairs + 2 * pair_words, border_pair);
     std::uint32_t* now = pairs;
     std::uint32_t* next = pairs + pair_words;
     int y = -s.pad_top;

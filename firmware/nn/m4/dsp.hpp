@@ -30,4 +30,11 @@ namespace tml::fw::nn::m4 {
   return sum;
 }
 
+/// The greater of each pair of signed bytes.
+[[nodiscard]] inline std::uint32_t greater_bytes(std::uint32_t a, std::uint32_t b) {
+  std::uint32_t greater;
+  asm("ssub8 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(greater) : "r"(a), "r"(b));
+  return greater;
+}
+
 }  // namespace tml::fw::nn::m4

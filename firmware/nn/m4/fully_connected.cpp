@@ -9,9 +9,9 @@
 #include "firmware/nn/m4/clamp.hpp"
 
 // One vector. r0 input, r1 weights, r2-r5 sums of four rows, r6-r9 weights, r10 and r11 input widened, r12 a weight
-// widened, lr end of the input. Stack: 0 input, 4 output, 8 multiplier, 12 rounding, 16 shift byte, 20 the output's end of
-// whole groups of four rows, 24 where the unrolled loop is entered, 28 single rows left. A chunk of four k: 20 instructions for 16
-// multiply-accumulates.
+// widened, lr end of the input. Stack: 0 input, 4 output, 8 multiplier, 12 rounding, 16 shift byte, 20 the output's end
+// of whole groups of four rows, 24 where the unrolled loop is entered, 28 single rows left. A chunk of four k: 20
+// instructions for 16 multiply-accumulates.
 asm(R"(
         .syntax unified
 
@@ -123,15 +123,16 @@ static_assert(offsetof(FullyConnectedStep, in) == 20 && offsetof(FullyConnectedS
               offsetof(FullyConnectedStep, output_zero) == 28);
 
 // Several vectors, or another clamp than saturation.
-[[gnu::noinline]] void run_rows(const FullyConnectedStep& s, const std::uint8_t* weights, const std::uint8_t* input,
+[[gnu::noinline]] void run_rows(const std::uint8_t* input, const std::uint8_t* weights, const FullyConnectedStep* s,
                                 std::int8_t* output) {
   std::int8_t* at = output;
-  for (std::uint32_t left = s.batches; left != 0; --left) {
-    tml_nn_fully_connected(input, weights, &s, at);
-    input += s.in;
-    at += s.out;
-  }
-  clamp(output, at, s.minimum, s.maximum);
+  std::uint32_t left = s->batches;
+  do {
+    tml_nn_fully_connected(input, weights, s, at);
+    input += s->in;
+    at += s->out;
+  } while (--left != 0);
+  clamp(output, at, s->minimum, s->maximum);
 }
 
 }  // namespace
@@ -143,7 +144,7 @@ void fully_connected(const std::uint8_t* record, const std::uint8_t* constants, 
   auto* output = reinterpret_cast<std::int8_t*>(arena + s.step.output);
   // Small models spend much of their time between kernels.
   if (s.batches == 1 && !clamps(s.minimum, s.maximum)) return tml_nn_fully_connected(input, weights, &s, output);
-  run_rows(s, weights, input, output);
+  run_rows(input, weights, &s, output);
 }
 
 }  // namespace tml::fw::nn::m4

@@ -78,7 +78,7 @@ void depthwise(const std::uint8_t* record, const std::uint8_t* constants, std::u
             for (int kx = 0; kx < s.kernel_width; ++kx) {
               const int y = out_y * s.stride_height - s.pad_top + ky * s.dilation_height;
               const int column = out_x * s.stride_width + kx * s.dilation_width;
-              const auto tap = static_cast<std::size_t>(ky * s.kernel_width + kx);
+              const std::size_t tap = static_cast<std::size_t>(ky) * s.kernel_width + static_cast<std::size_t>(kx);
               acc += rows.at(y, column, c - first) * static_cast<std::int8_t>(weights[depthwise_weight(tap, c, taps)]);
             }
           }

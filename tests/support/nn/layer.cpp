@@ -291,9 +291,12 @@ void random_table(Layer& layer, Kernel kernel, Entropy& e) {
   auto& s = make<SoftmaxStep>(layer, kernel);
   s.rows = static_cast<std::uint32_t>(e.between(1, 4));
   s.depth = static_cast<std::uint32_t>(e.between(1, 40));
-  const auto table = nn::softmax_table(static_cast<float>(e.between(1, 300)) / 1000.0F, 1.0F);
-  layer.constants.resize(sizeof table);
-  std::memcpy(layer.constants.data(), table.data(), sizeof table);
+  // Now and then beyond the cut-off.
+  const auto thousandths = e.between(0, 3) == 0 ? e.between(1, 40000) : e.between(1, 300);
+  const auto scale = nn::softmax_scale(static_cast<float>(thousandths) / 1000.0F, 1.0F);
+  s.multiplier = scale.multiplier;
+  s.shift = scale.shift;
+  s.limit = scale.limit;
 }
 
 void random_quantize(Layer& layer, Kernel kernel, Entropy& e) {
@@ -462,9 +465,6 @@ Bytes package(std::vector<Layer> layers) {
       case Kernel::fully_connected:
       case Kernel::fully_connected_any:
         layer.as<FullyConnectedStep>().weights += base;
-        break;
-      case Kernel::softmax:
-        layer.as<SoftmaxStep>().table += base;
         break;
       case Kernel::table:
         layer.as<TableStep>().table += base;

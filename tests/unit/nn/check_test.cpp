@@ -120,7 +120,6 @@ TEST(Check, ConstantsStayInTheirSection) {
   EXPECT_EQ(after<ConvStep>(Kernel::conv, [](ConvStep& s) { s.weights += 64; }), Fault::step);
   EXPECT_EQ(after<ConvStep>(Kernel::depthwise, [](ConvStep& s) { s.weights += 2; }), Fault::step);
   EXPECT_EQ(after<FullyConnectedStep>(Kernel::fully_connected, [](auto& s) { s.in = 0xFFFFFFFF; }), Fault::step);
-  EXPECT_EQ(after<SoftmaxStep>(Kernel::softmax, [](SoftmaxStep& s) { s.table += 4; }), Fault::step);
   EXPECT_EQ(after<TableStep>(Kernel::table, [](TableStep& s) { s.table += 16; }), Fault::step);
 }
 
@@ -154,6 +153,9 @@ TEST(Check, NumbersInTheirRanges) {
   EXPECT_EQ(after<MeanStep>(Kernel::mean, [](MeanStep& s) { ++s.count; }), Fault::step);
   EXPECT_EQ(after<MeanStep>(Kernel::mean, [](MeanStep& s) { s.axes = 16; }), Fault::step);
   EXPECT_EQ(after<SoftmaxStep>(Kernel::softmax, [](SoftmaxStep& s) { s.depth = 0; }), Fault::step);
+  EXPECT_EQ(after<SoftmaxStep>(Kernel::softmax, [](SoftmaxStep& s) { s.multiplier = (1 << 30) - 1; }), Fault::step);
+  EXPECT_EQ(after<SoftmaxStep>(Kernel::softmax, [](SoftmaxStep& s) { s.shift = 32; }), Fault::step);
+  EXPECT_EQ(after<SoftmaxStep>(Kernel::softmax, [](SoftmaxStep& s) { s.shift = 31, s.limit = 1; }), Fault::step);
   EXPECT_EQ(after<QuantizeStep>(Kernel::quantize, [](QuantizeStep& s) { s.scale = 0; }), Fault::step);
   EXPECT_EQ(after<QuantizeStep>(Kernel::quantize, [](QuantizeStep& s) { s.step.input += 1; }), Fault::step);
   EXPECT_EQ(after<CopyStep>(Kernel::copy, [](CopyStep& s) { s.element = 2; }), Fault::step);
@@ -162,6 +164,18 @@ TEST(Check, NumbersInTheirRanges) {
                               s.in_stride = {0, 0, 0, std::numeric_limits<std::int32_t>::min()}, s.shape[3] = 2;
                             }),
             Fault::step);
+}
+
+// What a step writes begins at its `output`: traces take the layer's bytes from there.
+TEST(Check, OutputsAreWrittenUpwards) {
+  const auto fault = after<CopyStep>(Kernel::copy, [](CopyStep& s) {
+    s.shape = {1, 1, 1, 4};
+    s.in_stride = {0, 0, 0, 0};
+    s.out_stride = {0, 0, 0, -1};
+    s.step.output += 3;
+    s.element = 1;
+  });
+  EXPECT_EQ(fault, Fault::step);
 }
 
 // A copy that writes one byte over and over is within the arena, but takes for ever.

@@ -3,9 +3,13 @@
 #include "firmware/nn/tables.hpp"
 
 #include <cmath>
+#include <limits>
 
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
+
+#include "firmware/nn/exponential.hpp"
+#include "firmware/nn/fixed_point.hpp"
 
 namespace tml::fw::nn {
 namespace {
@@ -31,20 +35,59 @@ TEST(Tables, QuantizeMultiplier) {
   }));
 }
 
+// What a softmax kernel makes of a value `difference` below its row's maximum.
+std::int32_t exponential(SoftmaxScale s, int difference) {
+  if (difference > s.limit) return 0;
+  return exp_of_negative(high_mul(wrap_shift_left(-difference, s.shift), s.multiplier), 5);
+}
+
 TEST(Tables, SoftmaxIsExp) {
   for (const float scale : {0.004F, 0.0625F, 0.1F, 0.37F, 1.5F}) {
     for (const float beta : {1.0F, 0.5F}) {
-      const WordTable table = softmax_table(scale, beta);
-      EXPECT_EQ(table[0], std::numeric_limits<std::int32_t>::max());
+      const SoftmaxScale s = softmax_scale(scale, beta);
+      EXPECT_GE(s.multiplier, 1 << 30);
+      EXPECT_EQ(exponential(s, 0), std::numeric_limits<std::int32_t>::max());
       const double unit = static_cast<double>(scale) * static_cast<double>(beta);
       for (int d = 1; d < 256; ++d) {
-        // Beyond the reference's cut-off (31.x of Q5.26) entries are 0.
+        // Beyond the reference's cut-off (31.x of Q5.26) it is 0.
         const double want = std::exp(-d * unit) * 2147483648.0;
-        EXPECT_NEAR(table[static_cast<std::size_t>(d)], want, 700.0) << scale << ' ' << d;
+        EXPECT_NEAR(exponential(s, d), want, 700.0) << scale << ' ' << d;
       }
     }
   }
-  EXPECT_EQ(softmax_table(1.0F, 1.0F)[40], 0);
+  EXPECT_EQ(softmax_scale(1.0F, 1.0F).limit, 15);  // 31 units of 2^26, shifted by 27
+  EXPECT_EQ(softmax_scale(0.01F, 1.0F).limit, 255);
+  EXPECT_EQ(softmax_scale(1e9F, 1.0F).limit, 0);
+}
+
+// The same with every rounding in exact arithmetic: divisions of 128-bit products, as gemmlowp's fixedpoint.h has them.
+TEST(Tables, ExpIsThatOfTheReference) {
+  const auto half_away = [](__int128 x, int bits) {
+    const __int128 half = __int128{1} << (bits - 1);
+    return static_cast<std::int64_t>(x >= 0 ? (x + half) >> bits : -((-x + half) >> bits));
+  };
+  // SaturatingRoundingDoublingHighMul() truncates (product + nudge) / 2^31, nudge 2^30 or 1 - 2^30.
+  const auto product = [](std::int64_t a, std::int64_t b) {
+    const __int128 ab = static_cast<__int128>(a) * b;
+    return static_cast<std::int64_t>((ab + (ab >= 0 ? std::int64_t{1} << 30 : 1 - (std::int64_t{1} << 30))) /
+                                     (std::int64_t{1} << 31));
+  };
+  const std::int64_t powers[] = {1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242};
+  EXPECT_TRUE(rc::check([&](std::uint32_t bits) {
+    const auto a = -static_cast<std::int64_t>(bits >> 1);
+    RC_PRE(a != 0 && a != -(std::int64_t{1} << 31));
+    const std::int64_t quarter = 1 << 24;
+    const std::int64_t part = (a & (quarter - 1)) - quarter;
+    const std::int64_t x = part * 32 + (1 << 28);
+    const std::int64_t x2 = product(x, x);
+    const std::int64_t x3 = product(x2, x);
+    const std::int64_t x4 = half_away(product(x2, x2), 2);
+    const std::int64_t higher = half_away(product(x4 + x3, 715827883) + x2, 1);
+    std::int64_t want = 1895147668 + product(1895147668, x + higher);
+    for (int n = 0; n < 7; ++n)
+      if ((((part - a) >> (24 + n)) & 1) != 0) want = product(want, powers[n]);
+    RC_ASSERT(exp_of_negative(static_cast<std::int32_t>(a), 5) == want);
+  }));
 }
 
 TEST(Tables, LogisticAndTanhAreNearTheRealOnes) {
