@@ -14,6 +14,13 @@ ExitCode run_compile(const CompileOptions& options, cli::Reporter& reporter) {
   auto source = load_source({options.model, options.impulse, options.labels, options.name, options.version});
   if (!source) return reporter.error(source.error());
   for (const auto& note : source->notes) reporter.warning(note);
+  if (!options.fitted.empty() && source->fitted.model.empty())
+    return reporter.error({Errc::usage,
+                           "there is no fitted anomaly model to write",
+                           options.fitted,
+                           "Leave --fitted out, or describe a detector with [anomaly] kind = \"k_means\" or "
+                           "\"mahalanobis\" and fit in the impulse file",
+                           {}});
   const auto compiled = model::compile(source->graph ? &*source->graph : nullptr, source->options, source->where);
   if (!compiled) return reporter.error(compiled.error());
   std::filesystem::path target = options.output;
@@ -23,12 +30,6 @@ ExitCode run_compile(const CompileOptions& options, cli::Reporter& reporter) {
   if (const auto written = write_file_atomic(target, content, 0644); !written) return reporter.error(written.error());
   for (const auto& note : compiled->report.notes) reporter.warning(note);
   if (!options.fitted.empty()) {
-    if (source->fitted.model.empty())
-      return reporter.error({Errc::usage,
-                             "there is no fitted anomaly model to write",
-                             options.fitted,
-                             "Describe one with [anomaly] kind and fit in the impulse file",
-                             {}});
     const std::string_view fitted(reinterpret_cast<const char*>(source->fitted.model.data()),
                                   source->fitted.model.size());
     if (const auto written = write_file_atomic(options.fitted, fitted, 0644); !written)

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "common/cli/bars.hpp"
 #include "common/cli/table.hpp"
 #include "common/model/host_run.hpp"
 #include "common/model/tflite_reader.hpp"
@@ -75,31 +77,31 @@ void tell_features(const std::vector<float>& features, cli::Reporter& reporter) 
   reporter.event("features", {{"features", features}}, text);
 }
 
-/// A bar of up to 40 cells for a score of 0 to 1; nothing for scores of another range.
-std::string bar(float score, bool drawn) {
-  constexpr float kCells = 40;
-  if (!drawn || !(score >= 0) || score > 1) return {};
-  std::string text;
-  for (int n = 0; n < static_cast<int>(std::lround(score * kCells)); ++n) text += "█";
-  return text;
-}
-
 void tell_result(const model::HostImpulse& impulse, const model::WindowResult& result, cli::Reporter& reporter) {
   const auto labels = impulse.labels();
-  const bool drawn = cli::color_wanted() &&
+  const bool drawn = ::isatty(STDOUT_FILENO) == 1 &&
                      std::all_of(result.scores.begin(), result.scores.end(), [](float s) { return s >= 0 && s <= 1; });
   const bool quantised = impulse.model().view().header().output.type == ElementType::int8;
   nlohmann::json fields;
   auto scores = nlohmann::json::array();
   std::vector<std::vector<std::string>> rows;
+  std::vector<cli::Bar> bars;
+  const auto best = std::max_element(result.scores.begin(), result.scores.end()) - result.scores.begin();
   for (std::size_t n = 0; n < result.scores.size(); ++n) {
     const std::string label = n < labels.size() ? labels[n] : std::to_string(n);
-    rows.push_back({label, decimal(result.scores[n]), bar(result.scores[n], drawn)});
+    rows.push_back({label, decimal(result.scores[n])});
+    bars.push_back({label, static_cast<double>(result.scores[n]), static_cast<std::ptrdiff_t>(n) == best});
     nlohmann::json score = {{"label", label}, {"value", result.scores[n]}};
     if (quantised) score["quantised"] = static_cast<std::int8_t>(result.output[n]);
     scores.push_back(std::move(score));
   }
-  std::string text = rows.empty() ? std::string{} : cli::format_table(rows);
+  std::string text;
+  if (!rows.empty() && drawn) {
+    text = cli::render_bars(bars, {cli::terminal_columns(), cli::color_wanted(), 1.0});
+    text.pop_back();
+  } else if (!rows.empty()) {
+    text = cli::format_table(rows);
+  }
   fields["scores"] = std::move(scores);
   if (!labels.empty()) {
     const bool known = result.label >= 0;

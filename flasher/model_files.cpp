@@ -29,6 +29,14 @@ Result<std::vector<std::string>> load_labels(const std::string& path) {
   return labels;
 }
 
+/// At most so many bytes of UTF-8, without half a character at the end.
+std::string beginning_of(std::string text, std::size_t most) {
+  if (text.size() <= most) return text;
+  while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xC0U) == 0x80) --most;
+  text.resize(most);
+  return text;
+}
+
 }  // namespace
 
 Result<model::Bytes> load_bytes(const std::string& path, std::size_t most) {
@@ -46,7 +54,7 @@ Result<Source> load_source(const SourceFiles& files) {
   auto& options = source.options;
   const auto main_file = std::filesystem::path(source.where);
   constexpr std::size_t kLongestName = 31;
-  options.name = main_file.stem().string().substr(0, kLongestName);
+  options.name = beginning_of(main_file.stem().string(), kLongestName);
   if (!files.model.empty()) {
     const auto bytes = load_bytes(files.model, model::kMaxModelBytes);
     if (!bytes) return pass(bytes.error());

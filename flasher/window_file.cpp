@@ -39,6 +39,9 @@ Result<WindowFile> load_picture(const std::string& path) {
 }
 
 Result<WindowFile> load_readings(const std::string& path, const model::HostImpulse& impulse) {
+  if (impulse.impulse() && impulse.impulse()->image())
+    return fail(Errc::usage, "the package classifies pictures of a camera, the file holds readings", path,
+                "Give a picture (.jpg, .png), or an input tensor with --tensor");
   const auto recording = model::load_recording(path);
   if (!recording) return pass(recording.error());
   WindowInput input;

@@ -14,12 +14,14 @@
 #include "common/model/tflite_reader.hpp"
 #include "common/wire/model_package.hpp"
 #include "common/wire/text.hpp"
+#include "firmware/dsp/impulse.hpp"
 #include "firmware/nn/check.hpp"
 #include "firmware/nn/overlap.hpp"
 
 namespace tml::model {
 namespace {
 
+namespace dsp = fw::dsp;
 namespace nn = fw::nn;
 using namespace wire::model;
 
@@ -204,6 +206,20 @@ Result<void> check_texts(const PackageOptions& options, std::int64_t outputs) {
   return {};
 }
 
+/// What a board would refuse when it opens the package, in the words of the board's own check.
+Result<void> check_impulse(const View& view, const std::string& place) {
+  dsp::ImpulseSection section;
+  const auto refusal = dsp::read_impulse_section(view, section);
+  if (refusal.fault == Fault::none) return {};
+  if (refusal.fault == Fault::tensor)
+    return fail(Errc::limit,
+                "a board would refuse the model's input or output (" + std::string(refusal.why) + "): the input has " +
+                    std::to_string(dsp::elements(view.header().input)) + " values",
+                place, "1 to " + std::to_string(kMaxFeatures) + " are possible: use a smaller input");
+  return fail(Errc::usage, "a board would refuse the impulse: " + std::string(refusal.why), place,
+              "docs/model-package.md lists the impulse file's keys and what boards demand of them");
+}
+
 }  // namespace
 
 bool hash_matches(std::span<const std::uint8_t> package) {
@@ -221,6 +237,7 @@ Result<Compiled> compile(const Graph* graph, const PackageOptions& options, std:
   Bytes steps;
   Bytes constants;
   const std::string place = "in " + std::string(where);
+  std::vector<std::uint16_t> operators;  // Of each step.
   if (graph != nullptr) {
     auto lowered = lower(*graph, where);
     if (!lowered) return pass(std::move(lowered.error()));
@@ -235,6 +252,7 @@ Result<Compiled> compile(const Graph* graph, const PackageOptions& options, std:
     compiled.report = report_of(draft, problem, plan);
     for (const auto& step : draft.steps) {
       steps.insert(steps.end(), step.record.begin(), step.record.end());
+      operators.push_back(step.step().layer);
       header.kernels |= std::uint64_t{1} << static_cast<unsigned>(step.step().kernel);
     }
     constants = std::move(draft.constants);
@@ -278,11 +296,17 @@ Result<Compiled> compile(const Graph* graph, const PackageOptions& options, std:
                 "the compiler made a package that the firmware refuses: " + std::string(text(opened.fault)), place,
                 "Report this with the model");
   const auto verdict = nn::check(opened.view, nn::ref::kTable, header.arena_bytes);
-  if (verdict.fault != Fault::none)
+  if (verdict.fault != Fault::none) {
+    std::string what = "the firmware would refuse step " + std::to_string(verdict.step) + " of the package";
+    if (verdict.step < operators.size()) {
+      const std::size_t n = operators[verdict.step];
+      what += ", of operator " + std::to_string(n) + " " + op_name(graph->operators[n].code);
+    }
     return fail(verdict.fault == Fault::step ? Errc::limit : Errc::failed,
-                "the firmware would refuse step " + std::to_string(verdict.step) +
-                    " of the package: " + std::string(text(verdict.fault)),
-                place, "Report this with the model");
+                what + " (" + std::string(text(verdict.fault)) + ")", place,
+                "Report this with the model; until then, replace the operator");
+  }
+  if (const auto ok = check_impulse(opened.view, place); !ok) return pass(ok.error());
   return compiled;
 }
 

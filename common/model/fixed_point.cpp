@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include "firmware/nn/fixed_point.hpp"
+
 namespace tml::model {
 namespace {
 
@@ -13,6 +15,7 @@ using fw::nn::ByteTable;
 using fw::nn::Multiplier;
 using fw::nn::quantize_multiplier;
 using fw::nn::scale_by;
+using fw::nn::wrap_add;
 
 std::optional<std::int32_t> quantised(float real, float scale, std::int32_t zero_point) {
   const float rounded = std::round(real / scale);
@@ -90,8 +93,8 @@ std::optional<Range> activation_range(Activation activation, float scale, std::i
 ByteTable clamped_table(fw::nn::Quantisation input, fw::nn::Quantisation output, Range range) {
   const auto multiplier = quantize_multiplier(static_cast<double>(input.scale) / static_cast<double>(output.scale));
   return each([&](std::int32_t value) {
-    return std::clamp<std::int32_t>(scale_by(value - input.zero_point, multiplier) + output.zero_point, range.minimum,
-                                    range.maximum);
+    return std::clamp<std::int32_t>(wrap_add(scale_by(value - input.zero_point, multiplier), output.zero_point),
+                                    range.minimum, range.maximum);
   });
 }
 
@@ -103,7 +106,7 @@ ByteTable leaky_relu_table(fw::nn::Quantisation input, fw::nn::Quantisation outp
   const auto straight = quantize_multiplier(static_cast<double>(input.scale / output.scale));
   return each([&](std::int32_t value) {
     const std::int32_t centred = value - input.zero_point;
-    return output.zero_point + scale_by(centred, centred >= 0 ? straight : slope);
+    return wrap_add(scale_by(centred, centred >= 0 ? straight : slope), output.zero_point);
   });
 }
 

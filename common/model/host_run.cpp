@@ -21,14 +21,9 @@ Result<HostImpulse> HostImpulse::open(Bytes package, std::string_view where) {
   auto model = HostModel::open(std::move(package), where);
   if (!model) return pass(std::move(model.error()));
   HostImpulse impulse(*std::move(model));
-  if (!impulse.model_.view().impulse().empty()) {
-    auto read = read_impulse(impulse.model_.view(), where);
-    if (!read) return pass(std::move(read.error()));
-    impulse.impulse_ = *read;
-  } else if (!impulse.model_.has_model()) {
-    return fail(Errc::malformed, "the package has neither a model nor an impulse", std::string(where),
-                "Compile it again");
-  }
+  auto read = read_impulse(impulse.model_.view(), where);
+  if (!read) return pass(std::move(read.error()));
+  if (read->head != nullptr) impulse.impulse_ = *read;
   return impulse;
 }
 

@@ -94,6 +94,12 @@ Result<BuiltImpulse> build_impulse(const ImpulseSpec& spec, const std::filesyste
   }
   const auto facts = choose_axes(spec, inputs, recordings.empty() ? 0 : recordings.front().axes, where);
   if (!facts) return pass(facts.error());
+  if (spec.gate == wire::model::Gate::level && !spec.image() && spec.gate_index >= facts->axes)
+    return fail(Errc::usage,
+                "axis is " + std::to_string(spec.gate_index) + ", but a window has " + std::to_string(facts->axes) +
+                    (facts->axes == 1 ? " axis" : " axes"),
+                "in [gate] of " + std::string(where),
+                "Give the place of the axis in [impulse] axes, from 0 to " + std::to_string(facts->axes - 1));
   float threshold = static_cast<float>(spec.anomaly.threshold.value_or(0));
   Windows windows;
   if (!recordings.empty()) {

@@ -133,6 +133,8 @@ class Parser {
     if (spec_.image()) {
       if (spec_.blocks.size() != 1) top.wrong("dsp", "has more than the one image block that a camera takes");
       if (!spec_.axes.empty()) top.wrong("axes", "means nothing for a camera");
+      if (spec_.gate == wm::Gate::level)
+        top.wrong("kind", "of [gate] is \"level\", which a picture does not have: use \"label\" or \"anomaly\"");
       return;
     }
     if (spec_.frequency_hz <= 0) top.wrong("frequency_hz", "is missing in [impulse]");

@@ -2,7 +2,6 @@
 #include "common/model/impulse_section.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
 namespace tml::model {
@@ -119,73 +118,11 @@ Bytes write_impulse(const ImpulseSpec& spec, const ImpulseFacts& facts, std::spa
 }
 
 Result<ReadImpulse> read_impulse(const View& view, std::string_view where) {
-  const auto refuse = [&](std::string_view what) {
-    return fail(Errc::malformed, "the package's impulse cannot be used (" + std::string(what) + ")", std::string(where),
-                "Compile it again with this version of tml-flash");
-  };
-  const auto section = view.impulse();
-  if (section.size() < sizeof(ImpulseHead)) return refuse("the section is cut short");
   ReadImpulse into;
-  into.head = reinterpret_cast<const ImpulseHead*>(section.data());
-  const auto& h = *into.head;
-  if (h.format != 1 || h.head_bytes != sizeof(ImpulseHead)) return refuse("it is of another version");
-  if (std::find(h.sensor.begin(), h.sensor.end(), '\0') == h.sensor.end())
-    return refuse("the sensor's name has no end");
-  if (h.axis_count > kMaxImpulseAxes || h.block_count > kMaxBlocks ||
-      (h.block_count != 0 && h.block_bytes != sizeof(dsp::BlockConfig)))
-    return refuse("axes or blocks");
-  if (section.size() < sizeof(ImpulseHead) + h.block_count * sizeof(dsp::BlockConfig))
-    return refuse("the blocks leave it");
-  if (h.features == 0 || h.features > kMaxFeatures) return refuse("the number of features");
-  if (h.smoothing > Smoothing::majority || h.smoothing_length < 1 || h.smoothing_length > 32 || h.smoothing_count < 1 ||
-      h.smoothing_count > h.smoothing_length)
-    return refuse("the smoothing");
-  if (!std::isfinite(h.threshold) || !std::isfinite(h.anomaly_threshold) || !std::isfinite(h.gate_threshold))
-    return refuse("a threshold");
-  if (h.anomaly > AnomalyKind::reconstruction || h.gate > Gate::level || h.gate_hold == 0)
-    return refuse("anomaly or gate");
-  into.blocks = {reinterpret_cast<const dsp::BlockConfig*>(section.data() + sizeof(ImpulseHead)), h.block_count};
-  dsp::WindowFacts window;
-  if (into.image()) {
-    if (h.image_width == 0 || h.image_height == 0 || h.image_width > dsp::kMaxImageSide ||
-        h.image_height > dsp::kMaxImageSide || (h.image_channels != 1 && h.image_channels != 3) || h.block_count != 1)
-      return refuse("no axes and no image");
-    window = window_of(std::uint32_t{h.image_width} * h.image_height, h.image_channels, 0, h.image_width);
-  } else {
-    if (h.window == 0 || h.window > dsp::kMaxReadings || h.stride == 0 || h.stride > h.window ||
-        !(h.frequency_hz > 0) || !std::isfinite(h.frequency_hz))
-      return refuse("window, stride or rate");
-    window = window_of(h.window, h.axis_count, static_cast<double>(h.frequency_hz), 0);
-  }
-  std::uint64_t features = into.blocks.empty() ? std::uint64_t{window.readings} * window.axes : 0;
-  for (const auto& block : into.blocks) {
-    if ((block.type == static_cast<std::uint8_t>(dsp::BlockType::image)) != into.image())
-      return refuse("an image block for readings, or the other way round");
-    const auto checked = dsp::check(block, window);
-    if (!checked) return refuse(dsp::text(checked.error()));
-    features += checked->features;
-    into.scratch_bytes = std::max(into.scratch_bytes, checked->scratch_bytes);
-  }
-  if (features != h.features) return refuse("the blocks give another number of features");
-  const auto& header = view.header();
-  const auto inputs = header.input.type == ElementType::float32 ? header.input.bytes / 4 : header.input.bytes;
-  if (header.step_count != 0 && inputs != h.features)
-    return refuse("the model's input is not as large as the features");
-  if (h.anomaly == AnomalyKind::reconstruction) {
-    if (header.step_count == 0 || header.input.type != ElementType::int8 || header.output.type != ElementType::int8 ||
-        header.input.bytes != header.output.bytes)
-      return refuse("a reconstruction error needs an int8 model with as many outputs as inputs");
-  } else if (h.anomaly != AnomalyKind::none) {
-    if (h.anomaly_offset % 4 != 0 || h.anomaly_offset > section.size() ||
-        h.anomaly_bytes > section.size() - h.anomaly_offset)
-      return refuse("the anomaly model leaves it");
-    const auto opened = dsp::open_anomaly(std::as_bytes(section.subspan(h.anomaly_offset, h.anomaly_bytes)));
-    if (!opened) return refuse(dsp::text(opened.error()));
-    if (opened->header.features != h.features) return refuse("the anomaly model is for another number of features");
-    into.anomaly = *opened;
-    into.has_anomaly = true;
-  }
-  if (header.step_count == 0 && !into.has_anomaly) return refuse("neither a model nor an anomaly detector");
+  const auto refusal = dsp::read_impulse_section(view, into);
+  if (refusal.fault != Fault::none)
+    return fail(Errc::malformed, "the package's impulse cannot be used (" + std::string(refusal.why) + ")",
+                std::string(where), "Compile it again with this version of tml-flash");
   return into;
 }
 

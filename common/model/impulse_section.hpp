@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The TML authors
 //
 // The impulse section of a package (common/wire/model_impulse.hpp): written from an impulse file, and read back with
-// the checks that a board makes. Pure.
+// the check that a board makes. Pure.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@
 #include "common/model/compile.hpp"
 #include "common/model/impulse_file.hpp"
 #include "common/wire/model_package.hpp"
-#include "firmware/dsp/anomaly.hpp"
+#include "firmware/dsp/impulse.hpp"
 
 namespace tml::model {
 
@@ -38,18 +38,10 @@ struct ImpulseFacts {
 [[nodiscard]] Bytes write_impulse(const ImpulseSpec& spec, const ImpulseFacts& facts,
                                   std::span<const std::uint8_t> anomaly, float anomaly_threshold);
 
-/// A section that was read; points into the package, which must outlive it.
-struct ReadImpulse {
-  const wire::model::ImpulseHead* head = nullptr;
-  std::span<const fw::dsp::BlockConfig> blocks;
-  bool has_anomaly = false;
-  fw::dsp::Anomaly anomaly;
-  std::uint32_t scratch_bytes = 0;
+/// Points into the package, which must outlive it.
+using ReadImpulse = fw::dsp::ImpulseSection;
 
-  [[nodiscard]] bool image() const { return head->axis_count == 0; }
-};
-
-/// Errc::malformed. The package has an impulse section.
+/// The board's own check (firmware/dsp/impulse.hpp); `head` is null for a bare model. Errc::malformed.
 [[nodiscard]] Result<ReadImpulse> read_impulse(const wire::model::View& view, std::string_view where);
 
 }  // namespace tml::model

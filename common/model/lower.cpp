@@ -6,6 +6,7 @@
 
 #include "common/model/lowering.hpp"
 #include "common/wire/model_package.hpp"
+#include "firmware/nn/check.hpp"
 
 namespace tml::model {
 
@@ -253,6 +254,7 @@ Result<Draft> Lowering::run() {
   draft_.input_tensor = in;
   draft_.output_tensor = out;
 
+  std::uint64_t work = 0;
   for (index_ = 0; index_ < graph_.operators.size(); ++index_) {
     op_ = &graph_.operators[index_];
     const auto first = draft_.steps.size();
@@ -266,6 +268,12 @@ Result<Draft> Lowering::run() {
       return refuse(
           "weights and tables take more than " + std::to_string(wire::model::kMaxPackageBytes >> 20U) + " MiB",
           "Use a smaller network", Errc::limit);
+    for (auto n = first; n < draft_.steps.size(); ++n) work += fw::nn::work(draft_.steps[n].step());
+    if (work > fw::nn::kMaxWork)
+      return refuse("the model needs " + std::to_string(work) + " elementary operations per run up to here",
+                    "Boards accept 2^32 = " + std::to_string(fw::nn::kMaxWork) +
+                        " at most: use a smaller input, fewer channels or larger strides",
+                    Errc::limit);
     if (draft_.steps.size() > first) {
       const std::uint16_t last = 1;
       std::memcpy(draft_.steps.back().record.data() + offsetof(wire::model::Step, last), &last, sizeof last);

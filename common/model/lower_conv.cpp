@@ -128,7 +128,15 @@ Result<std::vector<wire::model::Channel>> Lowering::channels(Weights& weights, s
       return multiplier.shift < 0 && -multiplier.shift - 1 <= wire::model::kMaxShiftByte &&
              bias + least > -kMaxAccumulator && bias + greatest < kMaxAccumulator;
     };
-    if (const auto value = value_of(bias + least); !quick() && value == value_of(bias + greatest)) {
+    // Only where the output grows with the sum: a left shift that wraps, or a zero point that does, may give equal
+    // values at both ends and others between them.
+    const auto steady = [&](std::int64_t sum_of) {
+      constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max() - kMaxByte;
+      const std::int64_t shifted = sum_of * (std::int64_t{1} << std::max(multiplier.shift, 0));
+      return shifted <= kMost && shifted >= -kMost;
+    };
+    if (const auto value = value_of(bias + least);
+        !quick() && steady(bias + least) && steady(bias + greatest) && value == value_of(bias + greatest)) {
       std::fill_n(weights.values.begin() + static_cast<std::ptrdiff_t>(n * weights.k), weights.k, std::int8_t{0});
       least = greatest = 0;
       bias = 4 * (value - out_zero);

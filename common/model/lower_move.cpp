@@ -297,6 +297,13 @@ Lowering::Done Lowering::strided_slice() {
       begin = (o.begin_mask >> n & 1U) != 0 ? (stride > 0 ? 0 : size - 1) : clamped((*begins)[n]);
       end = (o.end_mask >> n & 1U) != 0 ? (stride > 0 ? size : -1) : clamped((*ends)[n]);
       if ((o.shrink_axis_mask >> n & 1U) != 0) {
+        // TFLite takes begin_mask here too, TensorFlow passes it over: the two disagree.
+        if ((o.begin_mask >> n & 1U) != 0 && (*begins)[n] != 0 && (*begins)[n] != -size)
+          return refuse("dimension " + std::to_string(n) + " has both begin_mask and shrink_axis_mask",
+                        "Write the index of that dimension alone, as x[:, 3], or slice and reshape it");
+        if (stride < 0)
+          return refuse("dimension " + std::to_string(n) + " has shrink_axis_mask and stride " + std::to_string(stride),
+                        "Take single indices with stride 1", Errc::malformed);
         begin = (*begins)[n] < 0 ? (*begins)[n] + size : (*begins)[n];
         end = begin + 1;
         stride = 1;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include <schema_generated.h>
 
@@ -44,10 +45,18 @@ std::size_t length(const flatbuffers::Vector<T>* list) {
   return list == nullptr ? 0 : list->size();
 }
 
+/// The verifier does not look at the alignment of eight-byte elements.
+std::int64_t element(const flatbuffers::Vector<std::int64_t>& list, std::size_t n) {
+  std::int64_t value = 0;
+  std::memcpy(&value, list.Data() + n * sizeof value, sizeof value);
+  return value;
+}
+
 std::string text_of(const flatbuffers::String* text) {
   constexpr std::size_t kMaxName = 200;
   if (text == nullptr) return {};
-  std::string name = text->str().substr(0, kMaxName);
+  // Thousands of tensors may share one name of megabytes: what is cut off is never copied.
+  std::string name(text->c_str(), std::min<std::size_t>(text->size(), kMaxName));
   // Names end up on terminals.
   for (auto& c : name)
     if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7F) c = '?';
@@ -78,9 +87,12 @@ Result<void> Reader::quantisation(const std::string& name, const fb::Tensor& fro
     if (!std::isfinite(scale) || scale < 0) return damaged(name + " has a scale that is negative or not finite");
     std::int64_t zero = 0;
     if (length(q->zero_point()) == scales)
-      zero = q->zero_point()->Get(static_cast<flatbuffers::uoffset_t>(n));
+      zero = element(*q->zero_point(), n);
     else if (length(q->zero_point()) == 1)
-      zero = q->zero_point()->Get(0);
+      zero = element(*q->zero_point(), 0);
+    // TFLite's zero points are int64 in the file alone; nothing it writes leaves int32, and differences stay in range.
+    if (zero < std::numeric_limits<std::int32_t>::min() || zero > std::numeric_limits<std::int32_t>::max())
+      return damaged(name + " has zero point " + std::to_string(zero) + ", outside 32 bits");
     to.quantisation.scales.push_back(scale);
     to.quantisation.zero_points.push_back(zero);
   }
@@ -280,14 +292,16 @@ Result<Graph> Reader::read() {
     return bad(Errc::limit, "the model has " + std::to_string(length(graph->operators())) + " operators",
                "At most " + std::to_string(kMaxOperators) + " are compiled");
   graph_.description = text_of(model_.description());
-  // Tensors that share a buffer could ask for far more memory than the file has.
+  // Tensors that share a buffer, or scales, could ask for far more memory than the file has.
   std::size_t held = 0;
   for (std::size_t n = 0; n < length(graph->tensors()); ++n) {
     auto read = tensor(n, *graph->tensors()->Get(static_cast<flatbuffers::uoffset_t>(n)));
     if (!read) return pass(std::move(read.error()));
-    held += read->data.size();
+    const auto& q = read->quantisation;
+    held += read->data.size() + q.scales.size() * sizeof q.scales[0] + q.zero_points.size() * sizeof q.zero_points[0];
     if (held > 2 * kMaxModelBytes)
-      return bad(Errc::limit, "constants take more than 32 MiB", "No board holds that; use a smaller network");
+      return bad(Errc::limit, "constants and their scales take more than 32 MiB",
+                 "No board holds that; use a smaller network");
     graph_.tensors.push_back(*std::move(read));
   }
   for (std::size_t n = 0; n < length(graph->operators()); ++n) {

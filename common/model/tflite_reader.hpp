@@ -2,8 +2,8 @@
 // SPDX-FileCopyrightText: The TML authors
 //
 // Reads a .tflite file (schema version 3) into a Graph. The file is foreign input: it is verified as a FlatBuffer first
-// (depth, number of tables), then every index, size and bound is checked; memory is bounded by the file's size, time by
-// the bounds below. Pure function; any thread.
+// (depth, number of tables), then every index, size and bound is checked. Constants, scales and zero points take 32 MiB
+// at most, however many tensors share them; time is bounded by that and by the bounds below. Pure function; any thread.
 #pragma once
 
 #include <cstddef>

@@ -15,23 +15,15 @@
 #include "common/wire/model_package.hpp"
 #include "firmware/app/board.hpp"
 #include "firmware/app/text.hpp"
-#include "firmware/dsp/anomaly.hpp"
-#include "firmware/dsp/block.hpp"
+#include "firmware/dsp/impulse.hpp"
 
 namespace tml::fw::app {
 
 /// Points into the package, which must outlive it.
-struct Impulse {
+struct Impulse : dsp::ImpulseSection {
   wire::model::View package;
-  const wire::model::ImpulseHead* head = nullptr;  ///< Null: a bare model; its input values are the features.
-  std::span<const dsp::BlockConfig> blocks;
-  bool has_anomaly = false;  ///< `anomaly` is valid: k_means or mahalanobis. Reconstruction needs no fitted model.
-  dsp::Anomaly anomaly;
-  std::uint32_t features = 0;       ///< Of one window, 1 to wire::model::kMaxFeatures.
-  std::uint32_t scratch_bytes = 0;  ///< Of the signal processing of one window; a camera's depends on its picture.
 
   [[nodiscard]] bool has_model() const { return package.header().step_count > 0; }
-  [[nodiscard]] bool image() const { return head != nullptr && head->axis_count == 0; }
   /// Values of one window: readings x axes; for images pixels, each one packed value (wire reference 1.13 through
   /// docs/impulse.md).
   [[nodiscard]] std::uint32_t window_values() const;
@@ -42,12 +34,10 @@ struct Impulse {
   [[nodiscard]] dsp::WindowFacts window(hal::CameraResolution picture = {}, std::uint32_t channels = 0) const;
 };
 
-struct ImpulseRefusal {
-  wire::model::Fault fault = wire::model::Fault::none;
-  std::string_view why;  ///< Static text.
-};
+using ImpulseRefusal = dsp::ImpulseRefusal;
 
-/// Fills `into` from a view whose container was checked; reads every field of the section as untrusted.
+/// Fills `into` from a view whose container was checked, with the check that the compiler makes too
+/// (firmware/dsp/impulse.hpp).
 [[nodiscard]] ImpulseRefusal open_impulse(const wire::model::View& view, Impulse& into);
 
 /// Where an impulse's readings come from on this board.

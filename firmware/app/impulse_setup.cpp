@@ -24,12 +24,14 @@ bool ImpulseJob::lay_out(Line& reason) {
     }
   }
   Stage& lead_stage = pair_.first != nullptr ? first_ : second_;
-  lead_stage.use(services_.board, lead, window, options_.continuous && pair_.first != nullptr, memory, &lead_drift());
+  const bool slices = options_.continuous && pair_.first != nullptr;
+  lead_stage.use(services_.board, lead, window, slices ? Stage::Windows::slices : Stage::Windows::in_a_row, memory,
+                 &lead_drift());
   std::size_t work_bytes = lead_stage.work_bytes();
   std::uint32_t reach = lead.image() ? 0 : lead_stage.reach(lead.head->stride);
   collect_ = lead.image() ? 0 : lead.head->window;
   if (pair_.first != nullptr && pair_.second != nullptr) {
-    second_.use(services_.board, *pair_.second, pair_.second->window(), false, memory, &drift_[1]);
+    second_.use(services_.board, *pair_.second, pair_.second->window(), Stage::Windows::in_a_row, memory, &drift_[1]);
     work_bytes = std::max(work_bytes, second_.work_bytes());
     collect_ = std::max(collect_, pair_.second->head->window);
   }

@@ -62,9 +62,20 @@ void ResultPrinter::begin(const Stage& stage, ResultForm form, bool work) {
   label_ = 0;
 }
 
+void ResultPrinter::name(Services& services, std::size_t label) {
+  // A package without labels: its scores go by number.
+  if (stage_->impulse().package.header().label_count == 0) {
+    Line number;
+    number.number(label);
+    services.out.text(number.view());
+    return;
+  }
+  wire::write_without_prompt(stage_->impulse().package.label(label), services.sink());
+}
+
 void ResultPrinter::label(Services& services) {
   services.out.text(form_ == ResultForm::frame ? "    " : "  ");
-  wire::write_without_prompt(stage_->impulse().package.label(label_), services.sink());
+  name(services, label_);
   Line line;
   line.put(": ").fixed(static_cast<double>(stage_->result().scores[label_]), kDecimals).put('\n');
   services.out.text(line.view());
@@ -72,8 +83,9 @@ void ResultPrinter::label(Services& services) {
 
 bool ResultPrinter::write(Services& services) {
   const StageResult& result = stage_->result();
-  const std::size_t labels =
-      std::min<std::size_t>(stage_->impulse().package.header().label_count, result.scores.size());
+  // One score without a label is a regression.
+  const std::size_t named = stage_->impulse().package.header().label_count;
+  const std::size_t labels = named == 0 && result.scores.size() > 1 ? result.scores.size() : named;
   while (at_ != At::done) {
     if (services.out.room() < Line::kMax) return false;
     Line line;
@@ -120,9 +132,11 @@ bool ResultPrinter::write(Services& services) {
         at_ = At::done;
         if (labels > 0 && result.decides) {
           services.out.text("Result: ");
-          const auto name = result.label < 0 ? std::string_view("uncertain")
-                                             : stage_->impulse().package.label(static_cast<std::size_t>(result.label));
-          wire::write_without_prompt(name, services.sink());
+          if (result.label < 0) {
+            services.out.text("uncertain");
+          } else {
+            name(services, static_cast<std::size_t>(result.label));
+          }
           line.put('\n');
         }
         if (result.has_anomaly) line.put(result.is_anomaly ? "Anomaly: yes\n" : "Anomaly: no\n");

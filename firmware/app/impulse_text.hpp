@@ -31,6 +31,7 @@ class ResultPrinter {
 
  private:
   enum class At : std::uint8_t { timing, work, title, labels, anomaly, decision, done };
+  void name(Services& services, std::size_t label);
   void label(Services& services);
 
   const Stage* stage_ = nullptr;

@@ -10,6 +10,7 @@
 #include "common/wire/hex.hpp"
 #include "firmware/app/cascade.hpp"
 #include "firmware/app/impulse_text.hpp"
+#include "firmware/nn/kernel_names.hpp"
 
 namespace tml::fw::app {
 namespace {
@@ -18,27 +19,6 @@ using wire::model::ElementType;
 using wire::model::Gate;
 
 constexpr unsigned kDecimals = 6;
-
-constexpr std::array<std::string_view, wire::model::kKernelCount> kKernelNames{"none",
-                                                                               "conv_1x1",
-                                                                               "conv",
-                                                                               "depthwise",
-                                                                               "depthwise_multi",
-                                                                               "fully_connected",
-                                                                               "average_pool",
-                                                                               "max_pool",
-                                                                               "add",
-                                                                               "mul",
-                                                                               "mean",
-                                                                               "softmax",
-                                                                               "table",
-                                                                               "copy",
-                                                                               "fill",
-                                                                               "quantize",
-                                                                               "dequantize",
-                                                                               "conv_any",
-                                                                               "fully_connected_any",
-                                                                               "depthwise_3x3"};
 
 std::string_view block_name(std::uint8_t type) {
   static constexpr std::array<std::string_view, 9> kNames{"?",   "raw",  "flatten", "spectral", "spectrogram",
@@ -188,8 +168,8 @@ void ModelInfo::kernels() {
   const std::uint64_t needed = at().impulse.package.header().kernels;
   Line line;
   line.put("\tKernels:");
-  for (std::size_t n = 0; n < kKernelNames.size(); ++n) {
-    if ((needed >> n & 1U) != 0) line.put(' ').put(kKernelNames[n]);
+  for (std::size_t n = 0; n < wire::model::kKernelCount; ++n) {
+    if ((needed >> n & 1U) != 0) line.put(' ').put(nn::kernel_name(static_cast<wire::model::Kernel>(n)));
   }
   line.put('\n');
   services_.out.text(line.view());

@@ -63,13 +63,14 @@ bool Stage::take_streams(ArenaTaker& memory) {
   return true;
 }
 
-void Stage::use(const Board& board, const Impulse& impulse, const dsp::WindowFacts& window, bool incremental,
+void Stage::use(const Board& board, const Impulse& impulse, const dsp::WindowFacts& window, Windows windows,
                 ArenaTaker& memory, Drift* drift) {
   *this = Stage{};
   board_ = &board;
   impulse_ = &impulse;
   drift_ = drift;
   window_ = window;
+  smooths_ = false;
   const wire::model::Header& header = impulse.package.header();
   features_ = memory.floats(impulse.features);
   std::size_t scratch = impulse.scratch_bytes;
@@ -80,15 +81,18 @@ void Stage::use(const Board& board, const Impulse& impulse, const dsp::WindowFac
   if (impulse.has_anomaly) scratch = std::max(scratch, dsp::score_scratch(impulse.anomaly) * sizeof(float));
   work_bytes_ = std::max<std::size_t>(scratch, header.arena_bytes);
   const std::size_t outputs = impulse.outputs();
-  const std::size_t shown = outputs == header.label_count || outputs == 1 ? outputs : 0;
+  const bool is_error = impulse.head != nullptr && impulse.head->anomaly == AnomalyKind::reconstruction;
+  const bool numbered = header.label_count == 0 && outputs <= wire::model::kMaxLabels && !is_error;
+  const std::size_t shown = outputs == header.label_count || outputs == 1 || numbered ? outputs : 0;
   scores_ = memory.floats(shown);
   if (impulse.head == nullptr) return;
   if (impulse.head->anomaly == AnomalyKind::reconstruction) input_copy_ = memory.take(impulse.features);
-  if (impulse.head->smoothing == Smoothing::average) {
+  smooths_ = windows != Windows::single && impulse.head->smoothing != Smoothing::none;
+  if (smooths_ && impulse.head->smoothing == Smoothing::average) {
     average_ = memory.floats(shown);
     history_ = memory.floats(shown * impulse.head->smoothing_length);
   }
-  if (incremental && !impulse.blocks.empty()) (void)take_streams(memory);
+  if (windows == Windows::slices && !impulse.blocks.empty()) (void)take_streams(memory);
 }
 
 std::uint32_t Stage::reach(std::uint32_t fresh) const {
@@ -231,8 +235,8 @@ void Stage::smooth() {
   const std::size_t count = scores_.size();
   const auto* const best = std::max_element(scores_.data(), scores_.data() + count);
   int winner = *best >= head.threshold ? static_cast<int>(best - scores_.data()) : -1;
-  result_.decides = head.smoothing != Smoothing::none || head.threshold > 0;
-  if (head.smoothing == Smoothing::none) {
+  result_.decides = smooths_ || head.threshold > 0;
+  if (!smooths_) {
     result_.label = winner;
     return;
   }

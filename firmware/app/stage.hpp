@@ -42,9 +42,16 @@ class Stage {
     failed    ///< error() tells; this window has no result.
   };
 
-  /// Takes what this impulse needs from `memory`. `window`: of the signal processing. `incremental`: windows come as
-  /// slices; where the block has frames each is computed once. `drift` may be null: nothing is counted.
-  void use(const Board& board, const Impulse& impulse, const dsp::WindowFacts& window, bool incremental,
+  /// How windows follow one another.
+  enum class Windows : std::uint8_t {
+    single,    ///< Each by itself: no smoothing, the threshold alone decides.
+    in_a_row,  ///< One after another of one sensor: smoothed.
+    slices     ///< As slices of a sliding window; where the block has frames each is computed once. Smoothed.
+  };
+
+  /// Takes what this impulse needs from `memory`. `window`: of the signal processing. `drift` may be null: nothing is
+  /// counted.
+  void use(const Board& board, const Impulse& impulse, const dsp::WindowFacts& window, Windows windows,
            ArenaTaker& memory, Drift* drift);
   /// RAM that is free between two runs and may be shared by stages: the model's activations, scratch of the signal
   /// processing. Valid after use().
@@ -106,6 +113,7 @@ class Stage {
   std::uint32_t readings_ = 0;  ///< Of a slice.
   std::uint32_t fresh_ = 0;
   bool filling_ = false;
+  bool smooths_ = false;
   bool whole_ = true;
   std::optional<nn::Steps> steps_;
   StageResult result_;

@@ -31,7 +31,7 @@ bool StaticJob::prepare() {
   const hal::CameraResolution picture =
       impulse->image() ? hal::CameraResolution{impulse->head->image_width, impulse->head->image_height}
                        : hal::CameraResolution{};
-  stage_.use(services_.board, *impulse, impulse->window(picture, 3), false, memory, nullptr);
+  stage_.use(services_.board, *impulse, impulse->window(picture, 3), Stage::Windows::single, memory, nullptr);
   // Where the values are the features they need no room of their own.
   values_ = impulse->head == nullptr ? stage_.features() : memory.floats(count_);
   stage_.set_work(memory.take(stage_.work_bytes()));

@@ -53,7 +53,8 @@ void run_step(const std::uint8_t* record, const wire::model::View& view, const K
 /// All steps. `arena`: 16-byte aligned, at least Header::arena_bytes.
 void run(const wire::model::View& view, const KernelTable& table, std::span<std::uint8_t> arena);
 
-/// The same for a package that is linked into the program and was checked when the program was built: no need of open().
+/// The same for a package that is linked into the program and was checked when the program was built: no need of
+/// open().
 void run(const wire::model::Header& package, const KernelTable& table, std::span<std::uint8_t> arena);
 
 }  // namespace tml::fw::nn

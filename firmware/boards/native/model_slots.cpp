@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cstddef>
+#include <cstring>
 #include <span>
 #include <vector>
 
@@ -72,6 +74,15 @@ Result<void> load_model(hal::Flash& flash, const ModelFile& model) {
                 "Make one with tml-flash compile MODEL.tflite -o PACKAGE.tmlm");
   }
   const std::span bytes(reinterpret_cast<const std::uint8_t*>(content->data()), content->size());
+  constexpr std::size_t kLengthAt = offsetof(wire::model::Header, total_bytes);
+  std::uint32_t length = 0;
+  if (bytes.size() >= kLengthAt + sizeof length) std::memcpy(&length, bytes.data() + kLengthAt, sizeof length);
+  if (bytes.size() < wire::model::kHeaderBytes || bytes.size() < length) {
+    return fail(Errc::malformed,
+                "--model: the package is cut off, " + std::to_string(bytes.size()) + " of " +
+                    std::to_string(std::max<std::size_t>(length, wire::model::kHeaderBytes)) + " bytes",
+                model.path.string(), "Copy it again, or make it again with tml-flash compile");
+  }
   if (holds(flash, region.offset, bytes)) return {};
   if (!store(flash, region, bytes)) {
     return fail(Errc::io, "--model: the flash refused the package", slot_title(model.slot));

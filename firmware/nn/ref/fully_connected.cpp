@@ -25,8 +25,9 @@ void fully_connected(const std::uint8_t* record, const std::uint8_t* constants, 
           read_channel(weights, any ? fully_connected_any_channel(o, k4) : fully_connected_channel(o, s.out, k4));
       std::int64_t acc = channel.bias;
       for (std::size_t k = 0; k < s.in; ++k)
-        acc += input[k] * static_cast<std::int8_t>(weights[any ? fully_connected_any_weight(o, k, k4)
-                                                               : fully_connected_weight(o, k, s.out, k4)]);
+        acc += input[k] *
+               static_cast<std::int8_t>(
+                   weights[any ? fully_connected_any_weight(o, k, k4) : fully_connected_weight(o, k, s.out, k4)]);
       *output++ = requantise(static_cast<std::int32_t>(acc), channel.multiplier, channel.shift, s.output_zero,
                              s.minimum, s.maximum);
     }

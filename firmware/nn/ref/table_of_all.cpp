@@ -5,8 +5,25 @@
 namespace tml::fw::nn::ref {
 
 // In the order of wire::model::Kernel.
-const KernelTable kTable{{nullptr, conv_1x1, conv, depthwise, depthwise_multi, fully_connected, average_pool, max_pool,
-                          add, mul, mean, softmax, table, copy, fill, quantize, dequantize, conv_any,
-                          fully_connected_any, depthwise_3x3}};
+const KernelTable kTable{{nullptr,
+                          conv_1x1,
+                          conv,
+                          depthwise,
+                          depthwise_multi,
+                          fully_connected,
+                          average_pool,
+                          max_pool,
+                          add,
+                          mul,
+                          mean,
+                          softmax,
+                          table,
+                          copy,
+                          fill,
+                          quantize,
+                          dequantize,
+                          conv_any,
+                          fully_connected_any,
+                          depthwise_3x3}};
 
 }  // namespace tml::fw::nn::ref

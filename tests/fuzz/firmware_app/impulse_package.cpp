@@ -111,7 +111,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   app::Stage stage;
   for (const bool incremental : {false, true}) {
     app::ArenaTaker memory(board.arena);
-    stage.use(board, impulse, window, incremental && !impulse.image() && impulse.head != nullptr, memory, &drift);
+    const bool slices = incremental && !impulse.image() && impulse.head != nullptr;
+    using Windows = app::Stage::Windows;
+    stage.use(board, impulse, window, slices ? Windows::slices : Windows::in_a_row, memory, &drift);
     stage.set_work(memory.take(stage.work_bytes()));
     if (memory.failed()) return 0;
     stage.start(bits);

@@ -3,12 +3,14 @@
 //
 // A package from outside on the host: what HostImpulse::open() takes runs, traced, with both kernels. Packages are
 // compiled here and then changed, so that their layouts are never out of date; the hash is made right again, because
-// whoever forges a package can do that too. Input: which package, then pairs of place (2 bytes) and value.
+// whoever forges a package can do that too. Input: which package, then edits of three bytes: place (15 bits), whether a
+// whole word is written there (1 bit), value (sign-extended to the word).
 #include <openssl/evp.h>
 
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <vector>
 
 #include "common/model/anomaly_fit.hpp"
@@ -120,8 +122,14 @@ void seal(Bytes& package) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   Bytes package = seeds()[data[0] % seeds().size()];
-  for (std::size_t n = 1; n + 3 <= size; n += 3)
-    package[(data[n] | std::size_t{data[n + 1]} << 8U) % package.size()] = data[n + 2];
+  for (std::size_t n = 1; n + 3 <= size; n += 3) {
+    const std::size_t place = (data[n] | std::size_t{data[n + 1]} << 8U) & 0x7FFFU;
+    const std::int32_t value = static_cast<std::int8_t>(data[n + 2]);
+    if ((data[n + 1] & 0x80U) == 0)
+      package[place % package.size()] = data[n + 2];
+    else
+      std::memcpy(package.data() + place % (package.size() / 4) * 4, &value, sizeof value);
+  }
   seal(package);
   auto impulse = HostImpulse::open(package, "fuzz");
   if (!impulse) {

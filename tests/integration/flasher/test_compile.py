@@ -128,6 +128,40 @@ class Flash(unittest.TestCase):
         self.assertIn("tml-flash", self.run_flash("--version").stdout)
         self.assertIn("Exit codes", self.run_flash("--help").stdout)
 
+    def test_fitted_is_refused_before_anything_is_written(self):
+        package, fitted = self.folder / "network.tmlm", self.folder / "network.anomaly"
+        error = self.events("compile", NETWORK, "-o", package, "--fitted", fitted, code=2)["error"]
+        self.assertIn("no fitted anomaly model", error["message"])
+        self.assertFalse(package.exists() or fitted.exists())
+
+    def test_default_names_end_with_a_whole_character(self):
+        # 30 bytes and a character of two: byte 31 is in the middle of it.
+        for stem, name in (("n" * 30 + "\u00fc", "n" * 30), ("n" * 29 + "\u00fc" + "n", "n" * 29 + "\u00fc"), ("n" * 40, "n" * 31)):
+            model = self.put(f"{stem}.tflite", NETWORK.read_bytes())
+            self.assertEqual(self.events("compile", model)["compiled"]["name"], name)
+            self.assertTrue((self.folder / f"{stem}.tmlm").exists())
+
+    def test_camera_packages_take_no_readings(self):
+        image = self.put("camera.toml", '[impulse]\n[[dsp]]\ntype = "image"\nimage_width = 6\nimage_height = 6\nimage_channels = 1\n'
+                                        '[anomaly]\nkind = "k_means"\nfit = "normal"\n')
+        error = self.events("compile", "--impulse", image, code=2)["error"]
+        self.assertIn("cannot be fitted to pictures", error["message"])
+        network = self.put("network.toml", '[impulse]\n[[dsp]]\ntype = "image"\nimage_width = WIDTH\nimage_height = HEIGHT\nimage_channels = 1\n'
+                           .replace("WIDTH", "12").replace("HEIGHT", "6"))
+        package = self.folder / "camera.tmlm"
+        self.run_flash("compile", NETWORK, "--impulse", network, "-o", package)
+        error = self.events("run", package, "--input", self.put("window.csv", wave(1.0, 3)), code=2)["error"]
+        self.assertIn("the package classifies pictures of a camera, the file holds readings", error["message"])
+        self.assertIn("Give a picture", error["message"] + error.get("hint", ""))
+
+    def test_gates_that_boards_refuse(self):
+        self.put("normal/0.csv", wave(1.0, 0))
+        level = self.put("level.toml", FAN + 'fit = "normal"\n[gate]\nkind = "level"\naxis = 7\nthreshold = 1\n')
+        package = self.folder / "level.tmlm"
+        error = self.events("compile", "--impulse", level, "-o", package, code=2)["error"]
+        self.assertIn("axis is 7, but a window has 2 axes", error["message"])
+        self.assertFalse(package.exists())
+
     def test_golden_models(self):
         if not SHARED.is_dir():
             self.skipTest(f"no golden models: {SHARED} is not there")

@@ -28,6 +28,13 @@ class ModelSlots : public ::testing::Test {
     std::ofstream(path, std::ios::binary) << content;
     return path;
   }
+  /// What a package begins with (model_package.hpp), and as much of anything as it says.
+  static std::string package_of(std::uint32_t bytes, char content) {
+    std::string text("TMLM\1\0\1\0", 8);
+    for (unsigned shift = 0; shift < 32; shift += 8) text += static_cast<char>(bytes >> shift & 0xFFU);
+    text.resize(bytes, content);
+    return text;
+  }
   tml::test::TempDir folder_;
 };
 
@@ -46,8 +53,8 @@ TEST_F(ModelSlots, NamesAreSlotsInTheOrderOfTheLayout) {
 TEST_F(ModelSlots, APackageReplacesALongerOneAndIsNotWrittenTwice) {
   const auto board = flash();
   const hal::FlashRegion region = hal::kModelSlotRegions[1];
-  ASSERT_TRUE(load_model(*board, {1, file("TMLM" + std::string(10'000, 'x'))}));
-  const std::string package = "TMLM" + std::string(5000, 'y');
+  ASSERT_TRUE(load_model(*board, {1, file(package_of(10'000, 'x'))}));
+  const std::string package = package_of(5004, 'y');
   ASSERT_TRUE(load_model(*board, {1, file(package)}));
   const auto there = board->mapped(region.offset, region.size_bytes);
   EXPECT_EQ(std::string(there.begin(), there.begin() + 5004), package);
@@ -70,6 +77,11 @@ TEST_F(ModelSlots, WhatIsWrongIsSaid) {
   ASSERT_FALSE(other);
   EXPECT_EQ(other.error().code, Errc::malformed);
   EXPECT_THAT(other.error().message(), HasSubstr("tml-flash compile"));
+  const Result<void> cut = load_model(*board, {0, file(package_of(5004, 'y').substr(0, 5003))});
+  ASSERT_FALSE(cut);
+  EXPECT_EQ(cut.error().code, Errc::malformed);
+  EXPECT_THAT(cut.error().message(), HasSubstr("5003 of 5004 bytes"));
+  EXPECT_FALSE(load_model(*board, {0, file("TMLM")}));
   EXPECT_EQ(board->wear().erases, 0U);
 }
 

@@ -77,6 +77,28 @@ TEST_F(StaticRun, AWindowGivesWhatTheReferenceSays) {
   EXPECT_THAT(ask("AT+DRIFT?"), HasSubstr("Windows: 0 of 0")) << "a window of the host is no drift of the board";
 }
 
+TEST_F(StaticRun, AWindowByItselfIsNotSmoothed) {
+  PackageBuilder package = mean_package();
+  package.head.smoothing = wire::model::Smoothing::majority;
+  package.head.smoothing_length = 5;
+  package.head.smoothing_count = 3;
+  package.head.threshold = 3;
+  boot(package);
+  const std::vector<float> window{0, 1, 2, 1, 2, 3, 2, 3, 4, 3, 4, 5};
+  EXPECT_THAT(run("AT+RUNIMPULSESTATIC=n,12", base64(window)), HasSubstr("z: 3.500000\r\nResult: z\r\n"));
+  const std::vector<float> low(12, 0.5F);
+  EXPECT_THAT(run("AT+RUNIMPULSESTATIC=n,12", base64(low)), HasSubstr("Result: uncertain\r\n"));
+}
+
+TEST_F(StaticRun, ScoresWithoutLabelsGoByNumber) {
+  PackageBuilder package = mean_package();
+  package.labels.clear();
+  boot(package);
+  const std::vector<float> window{0, 1, 2, 1, 2, 3, 2, 3, 4, 3, 4, 5};
+  EXPECT_THAT(run("AT+RUNIMPULSESTATIC=n,12", base64(window)),
+              HasSubstr("Predictions:\r\n  0: 1.500000\r\n  1: 2.500000\r\n  2: 3.500000\r\n"));
+}
+
 TEST_F(StaticRun, LongWindowsComeInBlocksAndTheLastMayBeFilledUp) {
   PackageBuilder package = mean_package();
   package.head.window = 100;

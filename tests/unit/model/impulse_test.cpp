@@ -3,11 +3,15 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
+#include <functional>
 
 #include "common/model/host_run.hpp"
 #include "common/model/impulse_build.hpp"
 #include "common/model/recordings.hpp"
+#include "common/model/tflite_reader.hpp"
 #include "tests/support/temp_dir.hpp"
+#include "tests/unit/model/tflite_builder.hpp"
 
 namespace tml::model {
 namespace {
@@ -174,6 +178,78 @@ TEST_F(Fan, SaysWhatStopsAFit) {
     return text;
   }());
   EXPECT_SAYS(compile_fan(without(kFan, "fit = \"normal\"", "fit = \"same\"")).error().message(), "no feature changes");
+}
+
+TEST(ImpulseFile, NoLevelGateOnAPicture) {
+  const std::string camera =
+      "[impulse]\n[[dsp]]\ntype = \"image\"\nimage_width = 4\nimage_height = 4\nimage_channels = 1\n";
+  EXPECT_EQ(wrong(camera), "parsed");
+  EXPECT_EQ(wrong(camera + "[gate]\nkind = \"label\"\nlabel = 1\n"), "parsed");
+  EXPECT_SAYS(wrong(camera + "[gate]\nkind = \"level\"\naxis = 0\n"), "kind of [gate] is \"level\"");
+}
+
+TEST_F(Fan, GateOnAnAxisThatIsNotThere) {
+  const std::string gate = "[gate]\nkind = \"level\"\nthreshold = 1\naxis = ";
+  EXPECT_TRUE(compile_fan(kFan + gate + "1\n"));
+  const auto refused = compile_fan(kFan + gate + "2\n");
+  ASSERT_FALSE(refused);
+  EXPECT_SAYS(refused.error().message(), "axis is 2, but a window has 2 axes");
+  EXPECT_SAYS(refused.error().message(), "in [gate] of fan.toml");
+  EXPECT_SAYS(refused.error().hint, "from 0 to 1");
+  // Axes that are counted in the recordings are checked too.
+  EXPECT_FALSE(compile_fan(without(kFan, "axes = [0, 1]\n") + gate + "2\n"));
+}
+
+using wire::model::ImpulseHead;
+
+/// What compiling ends with for a section with a changed head.
+std::string changed(const Graph* graph, Bytes section, const std::function<void(ImpulseHead&)>& change) {
+  ImpulseHead head;
+  std::memcpy(&head, section.data(), sizeof head);
+  change(head);
+  std::memcpy(section.data(), &head, sizeof head);
+  PackageOptions options;
+  options.impulse = std::move(section);
+  const auto compiled = compile(graph, options, "fan.toml");
+  return compiled ? "compiled" : compiled.error().message();
+}
+
+TEST_F(Fan, WritesNoPackageThatABoardRefuses) {
+  ASSERT_TRUE(compile_fan(kFan));
+  const auto view = wire::model::open(package_).view.impulse();
+  const Bytes good(view.begin(), view.end());
+  const auto with = [&](const std::function<void(ImpulseHead&)>& change) { return changed(nullptr, good, change); };
+  EXPECT_EQ(with([](ImpulseHead&) {}), "compiled");
+  EXPECT_SAYS(with([](ImpulseHead& h) { h.sensor[0] = '>'; }), "a board would refuse the impulse: the sensor's name");
+  EXPECT_SAYS(with([](ImpulseHead& h) { h.sensor[0] = '\t'; }), "the sensor's name");
+  EXPECT_SAYS(with([](ImpulseHead& h) { h.sensor.fill('a'); }), "the sensor's name");
+  EXPECT_SAYS(with([](ImpulseHead& h) { h.axes[1] = 20; }), "an axis that no sensor has");
+  EXPECT_SAYS(with([](ImpulseHead& h) { h.anomaly = wire::model::AnomalyKind::k_means; }), "of another kind");
+  EXPECT_SAYS(with([](ImpulseHead& h) { h.gate = wire::model::Gate::level, h.gate_label = 2; }), "the gate's level");
+  EXPECT_SAYS(with([](ImpulseHead& h) { h.frequency_hz = 2e6F; }), "the rate");
+  EXPECT_SAYS(with([](ImpulseHead& h) { h.features = 5; }), "another number of features");
+}
+
+TEST(Camera, WritesNoPackageThatABoardRefuses) {
+  test::TfliteBuilder model;
+  const int in = model.tensor({1, 4, 4, 1});
+  const int out = model.tensor({1, 4, 4, 1});
+  model.op(Op::relu, {in}, {out});
+  model.inputs = {in};
+  model.outputs = {out};
+  const auto graph = read_tflite(model.build(), "camera.tflite");
+  ASSERT_TRUE(graph) << graph.error().message();
+  const auto spec = parse_impulse(
+      "[impulse]\n[[dsp]]\ntype = \"image\"\nimage_width = 4\nimage_height = 4\nimage_channels = 1\n", "fan.toml");
+  ASSERT_TRUE(spec) << spec.error().message();
+  const auto built = build_impulse(*spec, ".", &*graph, "fan.toml");
+  ASSERT_TRUE(built) << built.error().message();
+  const auto with = [&](const std::function<void(ImpulseHead&)>& change) {
+    return changed(&*graph, built->section, change);
+  };
+  EXPECT_EQ(with([](ImpulseHead&) {}), "compiled");
+  EXPECT_SAYS(with([](ImpulseHead& h) { h.image_width = 2, h.image_height = 8; }), "an image block of another size");
+  EXPECT_SAYS(with([](ImpulseHead& h) { h.gate = wire::model::Gate::level; }), "level of a picture");
 }
 
 TEST_F(Fan, ReadsNoDamagedSection) {

@@ -213,6 +213,18 @@ TEST(Operators, DeadChannelsBecomeConstants) {
   EXPECT_EQ(run(model, {1, 2, 3, 4}), (Values{3, 8}));
 }
 
+TEST(Operators, ChannelsThatWrapAreNoConstants) {
+  // Sums are shifted left by 25 and wrap as the reference's do: both ends come to -128, what lies between does not.
+  Unary u({1, 1, 1, 1}, {1, 1, 1, 1}, {{1.0F}, {0}, 0}, {{1.0F}, {0}, 0});
+  const int weights = u.model.weights({1, 1, 1, 1}, {1}, {{0x1p24F}, {0}, 0});
+  const int bias = u.model.constant<std::int32_t>({1}, {-1}, TensorType::int32, {{}, {}, 0});
+  u.model.op(Op::conv_2d, {u.in, weights, bias}, {u.out}, fb::BuiltinOptions::Conv2DOptions, test::conv_options());
+  EXPECT_EQ(run(u.model, {-128}), (Values{-128}));
+  EXPECT_EQ(run(u.model, {127}), (Values{-128}));
+  EXPECT_EQ(run(u.model, {1}), (Values{0}));
+  EXPECT_EQ(run(u.model, {2}), (Values{127}));
+}
+
 TEST(Operators, SameInputSameBytes) {
   Unary u({1, 2, 4}, {1, 2, 4});
   u.model.op(Op::relu, {u.in}, {u.out});

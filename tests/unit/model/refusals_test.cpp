@@ -3,9 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <limits>
 
 #include "common/base/file.hpp"
 #include "common/model/host_model.hpp"
+#include "common/model/tflite_reader.hpp"
+#include "common/wire/model_impulse.hpp"
+#include "firmware/nn/check.hpp"
 #include "tests/unit/model/tflite_builder.hpp"
 
 namespace tml::model {
@@ -223,6 +227,168 @@ TEST(Refusals, LabelsAndNames) {
   PackageOptions name;
   name.name = std::string(32, 'x');
   EXPECT_SAYS(compiled(name), "name cannot be written");
+}
+
+/// RELU of `size` values; `more` tensors that nothing uses, all with the same name, shape, scales and zero points.
+std::vector<std::uint8_t> relu_with_unused(std::size_t more, const std::string& name, std::size_t scales) {
+  flatbuffers::FlatBufferBuilder b;
+  const auto one_scale = b.CreateVector(std::vector<float>{0.5F});
+  const auto one_zero = b.CreateVector(std::vector<std::int64_t>{0});
+  fb::QuantizationParametersBuilder plain(b);
+  plain.add_scale(one_scale);
+  plain.add_zero_point(one_zero);
+  const auto quantisation = plain.Finish();
+  const auto shape = b.CreateVector(std::vector<std::int32_t>{1, 4});
+  const auto shared_name = b.CreateString(name);
+  const auto shared_shape = b.CreateVector(std::vector<std::int32_t>{static_cast<std::int32_t>(scales)});
+  const auto shared_scales = b.CreateVector(std::vector<float>(scales, 0.5F));
+  fb::QuantizationParametersBuilder many(b);
+  many.add_scale(shared_scales);
+  const auto shared = many.Finish();
+  std::vector<flatbuffers::Offset<fb::Tensor>> tensors;
+  for (std::size_t n = 0; n < more + 2; ++n) {
+    fb::TensorBuilder t(b);
+    t.add_name(shared_name);
+    t.add_shape(n < 2 ? shape : shared_shape);
+    t.add_type(static_cast<std::int8_t>(TensorType::int8));
+    t.add_quantization(n < 2 ? quantisation : shared);
+    tensors.push_back(t.Finish());
+  }
+  const auto relu = static_cast<std::int32_t>(Op::relu);
+  const std::vector<flatbuffers::Offset<fb::OperatorCode>> codes{
+      fb::CreateOperatorCode(b, static_cast<std::int8_t>(relu), 0, 1, relu)};
+  const std::vector<std::int32_t> in{0};
+  const std::vector<std::int32_t> out{1};
+  const std::vector<flatbuffers::Offset<fb::Operator>> ops{
+      fb::CreateOperator(b, 0, b.CreateVector(in), b.CreateVector(out))};
+  const std::vector<flatbuffers::Offset<fb::SubGraph>> graphs{
+      fb::CreateSubGraph(b, b.CreateVector(tensors), b.CreateVector(in), b.CreateVector(out), b.CreateVector(ops))};
+  const std::vector<flatbuffers::Offset<fb::Buffer>> buffers{fb::CreateBuffer(b)};
+  b.Finish(fb::CreateModel(b, 3, b.CreateVector(codes), b.CreateVector(graphs), 0, b.CreateVector(buffers)),
+           fb::ModelIdentifier());
+  return {b.GetBufferPointer(), b.GetBufferPointer() + b.GetSize()};
+}
+
+TEST(Refusals, ScalesThatAreSharedTakeNoMemoryWithoutBound) {
+  constexpr std::size_t kScales = 262'144;
+  const auto file = relu_with_unused(kMaxTensors - 2, "t", kScales);
+  EXPECT_LT(file.size(), std::size_t{2} << 20U);
+  const auto graph = read_tflite(file, "model.tflite");
+  ASSERT_FALSE(graph);
+  EXPECT_EQ(graph.error().code, Errc::limit);
+  EXPECT_SAYS(graph.error().message(), "constants and their scales take more than 32 MiB");
+  EXPECT_TRUE(compile_file(relu_with_unused(3, "t", kScales), {}, "model.tflite"));
+}
+
+TEST(Refusals, LongNamesAreCut) {
+  const auto graph = read_tflite(relu_with_unused(kMaxTensors - 2, std::string(std::size_t{15} << 20U, 'n'), 1), "m");
+  ASSERT_TRUE(graph) << graph.error().message();
+  for (const auto& tensor : graph->tensors) EXPECT_EQ(tensor.name, std::string(200, 'n'));
+}
+
+std::string fully_connected(std::int64_t zero_point) {
+  TfliteBuilder model;
+  const int in = model.tensor({1, 2});
+  const int weights = model.weights({1, 2}, {3, -1}, {{0.5F}, {zero_point}, 0});
+  const int out = model.tensor({1, 1});
+  model.op(Op::fully_connected, {in, weights}, {out}, fb::BuiltinOptions::FullyConnectedOptions,
+           [](auto& b) { return fb::CreateFullyConnectedOptions(b).Union(); });
+  model.inputs = {in};
+  model.outputs = {out};
+  return message_of(model);
+}
+
+TEST(Refusals, ZeroPoints) {
+  EXPECT_EQ(fully_connected(0), "compiled");
+  EXPECT_EQ(fully_connected(-100), "compiled");
+  constexpr std::int64_t kLeast = std::numeric_limits<std::int32_t>::min();
+  EXPECT_SAYS(fully_connected(kLeast), "operator 0 FULLY_CONNECTED: a weight less its zero point is outside int8");
+  EXPECT_SAYS(fully_connected(kLeast - 1), "tensor 1 \"t1\" has zero point -2147483649, outside 32 bits");
+  EXPECT_SAYS(fully_connected(std::numeric_limits<std::int64_t>::min()), "outside 32 bits");
+}
+
+TEST(Refusals, SoftmaxRows) {
+  const auto softmax = [](std::uint32_t depth) {
+    TfliteBuilder model;
+    const int in = model.tensor({1, static_cast<int>(depth)});
+    const int out = model.tensor({1, static_cast<int>(depth)}, TensorType::int8, {{1.0F / 256}, {-128}, 0});
+    model.op(Op::softmax, {in}, {out}, fb::BuiltinOptions::SoftmaxOptions,
+             [](auto& b) { return fb::CreateSoftmaxOptions(b, 1.0F).Union(); });
+    model.inputs = {in};
+    model.outputs = {out};
+    return message_of(model);
+  };
+  EXPECT_EQ(softmax(fw::nn::kMaxSoftmaxDepth), "compiled");
+  const auto message = softmax(fw::nn::kMaxSoftmaxDepth + 1);
+  EXPECT_SAYS(message, "operator 0 SOFTMAX: it has 4096 values per row");
+  EXPECT_SAYS(message, "use fewer classes");
+}
+
+TEST(Refusals, MoreWorkThanBoardsAccept) {
+  Convolution c;
+  c.in_shape = {1, 256, 256, 1};
+  c.out_shape = {1, 256, 256, 2};
+  c.filter_shape = {2, 255, 255, 1};
+  c.filter = {{0.01F}, {0}, 0};
+  const auto message = c.message();
+  EXPECT_SAYS(message, "operator 0 CONV_2D: the model needs 8522956800 elementary operations");
+  EXPECT_SAYS(message, "use a smaller input");
+  Convolution half = c;
+  half.model = {};
+  half.out_shape[3] = half.filter_shape[0] = 1;
+  EXPECT_EQ(half.message(), "compiled");
+}
+
+TEST(Refusals, MoreInputsThanBoardsAccept) {
+  const auto relu = [](int inputs) {
+    TfliteBuilder model;
+    const int in = model.tensor({1, inputs});
+    const int out = model.tensor({1, inputs});
+    model.op(Op::relu, {in}, {out});
+    model.inputs = {in};
+    model.outputs = {out};
+    return message_of(model);
+  };
+  EXPECT_EQ(relu(static_cast<int>(wire::model::kMaxFeatures)), "compiled");
+  const auto message = relu(static_cast<int>(wire::model::kMaxFeatures) + 1);
+  EXPECT_SAYS(message, "the input has 65537 values");
+  EXPECT_SAYS(message, "use a smaller input");
+}
+
+TEST(Refusals, SlicesOnWhichTensorFlowAndTfliteDisagree) {
+  const auto slice = [](std::int32_t begin, int begin_mask, std::int32_t stride) {
+    TfliteBuilder model;
+    const int in = model.tensor({1, 6, 2});
+    const int out = model.tensor({1, 2});
+    const std::vector<int> from{in, model.numbers({0, begin, 0}), model.numbers({1, 0, 2}),
+                                model.numbers({1, stride, 1})};
+    model.op(Op::strided_slice, from, {out}, fb::BuiltinOptions::StridedSliceOptions,
+             [=](auto& b) { return fb::CreateStridedSliceOptions(b, begin_mask, 0, 0, 0, 2).Union(); });
+    model.inputs = {in};
+    model.outputs = {out};
+    return message_of(model);
+  };
+  EXPECT_EQ(slice(3, 0, 1), "compiled");
+  EXPECT_EQ(slice(0, 2, 1), "compiled");
+  EXPECT_EQ(slice(-6, 2, 1), "compiled");
+  EXPECT_SAYS(slice(3, 2, 1), "operator 0 STRIDED_SLICE: dimension 1 has both begin_mask and shrink_axis_mask");
+  EXPECT_SAYS(slice(3, 0, -1), "dimension 1 has shrink_axis_mask and stride -1");
+}
+
+TEST(Refusals, PackagesWithEmptyLabels) {
+  TfliteBuilder model;
+  const int in = model.tensor({1, 1});
+  const int out = model.tensor({1, 1});
+  model.op(Op::relu, {in}, {out});
+  model.inputs = {in};
+  model.outputs = {out};
+  PackageOptions options;
+  options.labels = {"a"};
+  auto compiled = compile_file(model.build(), options, "model.tflite");
+  ASSERT_TRUE(compiled) << compiled.error().message();
+  EXPECT_EQ(wire::model::open(compiled->package).fault, wire::model::Fault::none);
+  compiled->package[wire::model::open(compiled->package).view.header().labels.offset] = 0;
+  EXPECT_EQ(wire::model::open(compiled->package).fault, wire::model::Fault::labels);
 }
 
 TEST(Refusals, DamagedFiles) {

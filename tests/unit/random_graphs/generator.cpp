@@ -75,11 +75,13 @@ class Builder {
     for (auto& value : t.data) value = static_cast<std::uint8_t>(random_.in(-128, 127));
     return add(std::move(t));
   }
-  /// Weights with a scale per channel of `dimension`, or one; -128 is not used (symmetric range).
+  /// Weights with a scale per channel of `dimension`, or one; rarely -128, which the symmetric range leaves out.
   std::int32_t weights(std::vector<std::int32_t> shape, std::int32_t dimension, bool per_channel) {
     const std::int32_t index = int8_constant(std::move(shape), 1, 0);
     Tensor& t = tensor(index);
-    for (auto& value : t.data) value = static_cast<std::uint8_t>(random_.in(-127, 127));
+    const std::int64_t least = random_.chance(0.1) ? -128 : -127;
+    for (auto& value : t.data)
+      value = static_cast<std::uint8_t>(least == -128 && random_.chance(0.1) ? -128 : random_.in(least, 127));
     const auto count = per_channel ? static_cast<std::size_t>(t.shape[static_cast<std::size_t>(dimension)]) : 1;
     t.quantisation.dimension = dimension;
     t.quantisation.zero_points.assign(count, 0);
@@ -399,8 +401,11 @@ bool unary(Builder& b, Op code) {
     default:
       out = b.activation(shape, reach);
   }
+  const bool leaky = code == Op::leaky_relu;
+  const auto alpha = static_cast<float>(b.random().unit() * 2 - (b.random().chance(0.2) ? 1 : 0));
   Operator& op = b.push(code, {b.current}, {out});
   op.options.beta = 1;
+  if (leaky) op.options.alpha = alpha;
   return true;
 }
 
@@ -431,6 +436,12 @@ std::vector<Cell> make_cells() {
       add("AVERAGE_POOL_2D" + how, [=](Builder& b) { return pool(b, true, stride, padding); });
       add("MAX_POOL_2D" + how, [=](Builder& b) { return pool(b, false, stride, padding); });
     }
+    const auto wide = [](Builder& b) { return static_cast<std::int32_t>(b.random().in(4, 9)); };
+    const std::string how = " stride 4 to 9" + side;
+    add("CONV_2D" + how, [=](Builder& b) { return convolve(b, false, wide(b), padding, 1, false); });
+    add("DEPTHWISE_CONV_2D" + how, [=](Builder& b) { return convolve(b, true, wide(b), padding, 1, false); });
+    add("AVERAGE_POOL_2D" + how, [=](Builder& b) { return pool(b, true, wide(b), padding); });
+    add("MAX_POOL_2D" + how, [=](Builder& b) { return pool(b, false, wide(b), padding); });
   }
   for (const bool sum : {true, false}) {
     const std::string name = sum ? "ADD" : "MUL";
@@ -466,6 +477,12 @@ std::vector<Cell> make_cells() {
       "LOGISTIC", [](Builder& b) { return unary(b, Op::logistic); }, true);
   add(
       "TANH", [](Builder& b) { return unary(b, Op::tanh); }, true);
+  add(
+      "RELU_N1_TO_1", [](Builder& b) { return unary(b, Op::relu_n1_to_1); }, true);
+  add(
+      "LEAKY_RELU", [](Builder& b) { return unary(b, Op::leaky_relu); }, true);
+  add(
+      "HARD_SWISH", [](Builder& b) { return unary(b, Op::hard_swish); }, true);
   add("DEQUANTIZE", dequantize, true);
   return cells;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The TML authors
 //
-// Small random int8 networks: chains (with residuals) of one to four operators, small odd shapes, all strides, paddings
-// and dilations, scales up to the edges of what the reference allows. Seeded: the same number gives the same graph
-// on every machine.
+// Small random int8 networks: chains (with residuals) of one to four operators, small odd shapes, strides 1 to 3 and
+// some up to 9, all paddings, dilations 1 to 3, scales up to the edges of what the reference allows. Seeded: the same
+// seed gives the same graphs on every machine.
 //
 // Each operator with its variant is a *cell* ("CONV_2D stride 2 SAME dilation 3"). The generator prefers the cells that
 // were visited least, so that all are visited about equally often.
@@ -41,7 +41,8 @@ struct Case {
 class Generator {
  public:
   explicit Generator(std::uint64_t seed) : seed_(seed) {}
-  /// Case number `n`; its cells are counted when count() is called with it.
+  /// Case number `n`. What it draws depends on the cells counted before: to see it again, make and count() all cases
+  /// from 0.
   [[nodiscard]] Case make(std::uint64_t n);
   void count(const Case& done);
   [[nodiscard]] const std::map<std::string, std::uint64_t>& cells() const { return cells_; }

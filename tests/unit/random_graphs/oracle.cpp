@@ -470,6 +470,12 @@ class Evaluation {
         return exact(op, [](double v) { return 1 / (1 + std::exp(-v)); });
       case Op::tanh:
         return exact(op, [](double v) { return std::tanh(v); });
+      case Op::relu_n1_to_1:
+        return exact(op, [](double v) { return std::clamp(v, -1.0, 1.0); });
+      case Op::leaky_relu:
+        return exact(op, [&op](double v) { return v < 0 ? static_cast<double>(op.options.alpha) * v : v; });
+      case Op::hard_swish:
+        return exact(op, [](double v) { return v * std::clamp(v + 3, 0.0, 6.0) / 6; });
       case Op::relu:
         return rescaled(op, Activation::relu);
       case Op::relu6:
