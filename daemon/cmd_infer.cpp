@@ -67,26 +67,28 @@ void InferRun::interrupt() {
 
 void InferRun::show_results() {
   while (auto result = text_.take()) {
+    if (view_.results() == 0) view_.settings(text_.settings());
+    refusal_.reset();  // It was of one window: the board has gone on.
     if (!enough()) view_.result(*result, {});
   }
 }
 
 bool InferRun::on_line(std::string_view line) {
+  const InferenceText::Line kind = text_.push(line);
+  // A note comes behind the result that it ended.
+  show_results();
   if (line.starts_with("ERR:") || line.starts_with("Failed to run impulse") ||
       line.starts_with("Error no continuous classification")) {
     refusal_ = std::string(line);
   }
-  const InferenceText::Line kind = text_.push(line);
-  // A note comes behind the result that it ended.
-  show_results();
   switch (kind) {
     case InferenceText::Line::setting:
     case InferenceText::Line::blank:
     case InferenceText::Line::result:
       break;
     case InferenceText::Line::note:
-      // What every round prints says nothing new; a lost slice does.
-      if (context_.options.debug || line.find("verrun") != std::string_view::npos) view_.note(line);
+      // What every round prints says nothing new; a lost slice or a refused window does.
+      if (context_.options.debug || refusal_ || line.find("verrun") != std::string_view::npos) view_.note(line);
       break;
   }
   return !enough();
@@ -177,7 +179,11 @@ Awaitable<Result<void>> InferRun::from_recording() {
     auto reply = co_await board_->session->classify(std::move(window), false);
     if (!reply) co_return pass(std::move(reply.error()));
     if (reply->code != 0) {
-      co_return fail(Errc::refused, "the board answered RESULT " + std::to_string(reply->code), board_->port.path);
+      const auto reason = std::ranges::find_if(reply->lines, [](const auto& line) { return line.starts_with("ERR:"); });
+      co_return fail(Errc::refused,
+                     "the board answered RESULT " + std::to_string(reply->code) +
+                         (reason == reply->lines.end() ? "" : ": " + *reason),
+                     board_->port.path);
     }
     for (const std::string& line : reply->lines) static_cast<void>(text_.push(line));
     text_.finish();
@@ -189,11 +195,7 @@ Awaitable<Result<void>> InferRun::from_recording() {
     } else {
       std::snprintf(source, sizeof source, "window %zu at reading %zu", number, first / axes);
     }
-    while (auto result = text_.take()) {
-      // Of one window alone smoothing over several has nothing to say.
-      result->smoothed.clear();
-      view_.result(*result, source);
-    }
+    while (auto result = text_.take()) view_.result(*result, source);
   }
   co_return Result<void>{};
 }

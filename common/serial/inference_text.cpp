@@ -67,7 +67,7 @@ void InferenceText::begin() {
 
 void InferenceText::finish() {
   if (open_) {
-    if (!open_->scores.empty()) {
+    if (!open_->scores.empty() && !open_->second_stage) {
       know_ending_ = true;
       ends_with_anomaly_ = open_->anomaly.has_value();
       ends_with_smoothed_ = !open_->smoothed.empty();
@@ -86,8 +86,10 @@ std::optional<InferenceResult> InferenceText::take() {
   return oldest;
 }
 
-// A result has no line that ends it. Once a whole one was seen, the next ones need not wait for what follows them.
+// A result has no line that ends it. Once a whole one was seen, the next ones need not wait for what follows them. The
+// settings are the first stage's: a second one may have other labels.
 void InferenceText::complete_when_full() {
+  if (open_ && open_->second_stage) return;
   if (!open_ || !know_ending_ || settings_.classes == 0 || open_->scores.size() < settings_.classes) return;
   if (ends_with_anomaly_ && !open_->anomaly) return;
   if (ends_with_smoothed_ && open_->smoothed.empty()) return;

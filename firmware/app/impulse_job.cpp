@@ -16,6 +16,8 @@ void ImpulseJob::begin(ImpulseOptions options) {
   pair_ = Pair{};
   source_ = Source{};
   readings_ = Readings{};
+  first_ = Stage{};
+  second_ = Stage{};
   values_ = ValuesPrinter{};
   running_ = nullptr;
   camera_on_ = false;
@@ -126,8 +128,6 @@ Step ImpulseJob::start_sampling() {
   base_ = 0;
   gap_ = false;
   pushed_ = 0;
-  first_.reset();
-  second_.reset();
   if (options_.continuous) {
     // Where frames are computed once, they are from the first slice on; results come when a window of them is there.
     end_ = lead_stage().incremental() ? stride() : pair_.lead().head->window;

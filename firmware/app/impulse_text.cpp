@@ -83,8 +83,8 @@ void ResultPrinter::label(Services& services) {
 
 bool ResultPrinter::write(Services& services) {
   const StageResult& result = stage_->result();
-  // One score without a label is a regression.
-  const std::size_t named = stage_->impulse().package.header().label_count;
+  // One score without a label is a regression; a package without a model may have labels, but no scores.
+  const std::size_t named = std::min<std::size_t>(stage_->impulse().package.header().label_count, result.scores.size());
   const std::size_t labels = named == 0 && result.scores.size() > 1 ? result.scores.size() : named;
   while (at_ != At::done) {
     if (services.out.room() < Line::kMax) return false;

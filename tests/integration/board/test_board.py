@@ -10,6 +10,7 @@ import os
 import re
 import select
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -200,7 +201,8 @@ class Models(BoardTest):
 
     def test_packages_are_put_into_their_slots(self):
         package = self.path / "model.tmlm"
-        for content in (b"TMLM" + os.urandom(5000), b"TMLM" + os.urandom(300)):
+        for size in (5004, 304):
+            content = b"TMLM" + struct.pack("<HHI", 1, 2, size) + os.urandom(size - 12)  # As docs/model-package.md begins one.
             package.write_bytes(content)
             self.stop(self.start("--state", self.path / "state", "--model", f"1b={package}"))
             self.assertEqual(self.stored(len(content) + 4700), content + b"\xff" * 4700)
@@ -208,7 +210,9 @@ class Models(BoardTest):
     def test_what_is_no_package_is_refused(self):
         package = self.path / "model.tflite"
         package.write_bytes(b"TFL3" * 10)
-        for file, said in ((package, "not a model package"), (self.path / "none.tmlm", "none.tmlm")):
+        cut = self.path / "cut.tmlm"
+        cut.write_bytes(b"TMLM" + struct.pack("<HHI", 1, 2, 5000) + bytes(400))
+        for file, said in ((package, "not a model package"), (cut, "412 of 5000 bytes"), (self.path / "none.tmlm", "none.tmlm")):
             done = subprocess.run([str(part) for part in board_argv(PROGRAMS, ["--model", f"0={file}"])], capture_output=True, text=True,
                                   timeout=DEADLINE_S)
             self.assertNotEqual(done.returncode, 0)

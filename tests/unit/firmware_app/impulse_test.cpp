@@ -350,6 +350,19 @@ TEST_F(ImpulseTest, SmoothingByMajorityAndThreshold) {
   EXPECT_EQ(count(sent, "Result: z\r\n"), 2U);
 }
 
+TEST_F(ImpulseTest, WindowsOneAfterTheOtherAreSmoothedToo) {
+  PackageBuilder package = mean_package();
+  package.head.smoothing = wire::model::Smoothing::majority;
+  package.head.smoothing_length = 3;
+  package.head.smoothing_count = 2;
+  boot(package);
+  start("AT+RUNIMPULSE");
+  run_for(6'300'000);  // three windows, z the highest in each
+  const std::string sent = stop();
+  EXPECT_EQ(count(sent, "Result: uncertain\r\n"), 1U) << sent;
+  EXPECT_EQ(count(sent, "Result: z\r\n"), 2U);
+}
+
 TEST_F(ImpulseTest, SmoothingByAverage) {
   PackageBuilder package = mean_package();
   package.head.smoothing = wire::model::Smoothing::average;
