@@ -128,8 +128,9 @@ class AgainstServer(UploaderTest):
 
     def test_an_outage_is_waited_out(self):
         server = self.server()
-        for n in range(400):
-            self.put(f"set/a{n}.csv", csv_text(n, 100))
+        # More events than the pipe between the uploader and this test holds: it cannot be done before the first one is read.
+        for n in range(3000):
+            self.put(f"set/a{n}.csv", csv_text(n, 3))
         killed = []
 
         def kill_once(process, event):
