@@ -148,19 +148,64 @@ Result<std::vector<wire::model::Channel>> Lowering::channels(Weights& weights, s
   return list;
 }
 
-Lowering::Done Lowering::convolution() {
+wire::model::ConvStep Lowering::window_record(wire::model::Kernel kernel, const Window& w, Range range) const {
+  const auto& in = input(0);
+  const auto& filter = input(1);
+  const auto& out = output();
+  const auto& o = op_->options;
+  wire::model::ConvStep record;
+  record.step.kernel = kernel;
+  record.in_height = static_cast<std::uint16_t>(in.shape[1]);
+  record.in_width = static_cast<std::uint16_t>(in.shape[2]);
+  record.in_channels = static_cast<std::uint16_t>(in.shape[3]);
+  record.out_height = static_cast<std::uint16_t>(out.shape[1]);
+  record.out_width = static_cast<std::uint16_t>(out.shape[2]);
+  record.out_channels = static_cast<std::uint16_t>(out.shape[3]);
+  record.kernel_height = static_cast<std::uint8_t>(filter.shape[1]);
+  record.kernel_width = static_cast<std::uint8_t>(filter.shape[2]);
+  record.stride_height = static_cast<std::uint8_t>(o.stride_height);
+  record.stride_width = static_cast<std::uint8_t>(o.stride_width);
+  // A dilation without a second tap means nothing, and 1 is what the kernels have fast paths for.
+  record.dilation_height = static_cast<std::uint8_t>(filter.shape[1] == 1 ? 1 : o.dilation_height);
+  record.dilation_width = static_cast<std::uint8_t>(filter.shape[2] == 1 ? 1 : o.dilation_width);
+  record.pad_top = static_cast<std::uint8_t>(w.pad_top);
+  record.pad_left = static_cast<std::uint8_t>(w.pad_left);
+  record.input_zero = static_cast<std::int8_t>(in.quantisation.zero_points[0]);
+  record.output_zero = static_cast<std::int8_t>(out.quantisation.zero_points[0]);
+  record.minimum = range.minimum;
+  record.maximum = range.maximum;
+  return record;
+}
+
+Lowering::Done Lowering::expect_filter() const {
+  const auto& filter = input(1);
+  if (filter.shape[1] > kMaxByte || filter.shape[2] > kMaxByte)
+    return refuse("the kernel is " + std::to_string(filter.shape[1]) + "x" + std::to_string(filter.shape[2]),
+                  "At most 255x255 is supported", Errc::limit);
+  for (const auto zero : filter.quantisation.zero_points)
+    if (zero != 0) return refuse("the weights have a zero point other than 0", kQuantise);
+  return {};
+}
+
+Lowering::Done Lowering::expect_window_operands() const {
   if (const auto ok = expect_counts(2, 3); !ok) return ok;
   if (const auto ok = expect_activation(input_index(0), "input"); !ok) return ok;
   if (const auto ok = expect_int8(output_index(), "output"); !ok) return ok;
   if (const auto ok = expect_image(input_index(0), "input"); !ok) return ok;
   if (const auto ok = expect_image(output_index(), "output"); !ok) return ok;
-  const auto& in = input(0);
   const auto& filter = input(1);
-  const auto& out = output();
   if (!filter.constant || filter.type != TensorType::int8)
     return refuse("the weights (" + tensor_text(input_index(1)) + ") are " +
                       (filter.constant ? std::string(type_name(filter.type)) : "computed while the model runs"),
                   kQuantise);
+  return {};
+}
+
+Lowering::Done Lowering::convolution() {
+  if (const auto ok = expect_window_operands(); !ok) return ok;
+  const auto& in = input(0);
+  const auto& filter = input(1);
+  const auto& out = output();
   if (filter.shape.size() != 4)
     return refuse("the weights have shape " + shape_text(filter.shape),
                   "The file contradicts itself; convert the model again", Errc::malformed);
@@ -171,11 +216,7 @@ Lowering::Done Lowering::convolution() {
   if (filter.shape[0] != out.shape[3])
     return refuse("the weights have shape " + shape_text(filter.shape) + " for an output of " + shape_text(out.shape),
                   "The file contradicts itself; convert the model again", Errc::malformed);
-  if (filter.shape[1] > kMaxByte || filter.shape[2] > kMaxByte)
-    return refuse("the kernel is " + std::to_string(filter.shape[1]) + "x" + std::to_string(filter.shape[2]),
-                  "At most 255x255 is supported", Errc::limit);
-  for (const auto zero : filter.quantisation.zero_points)
-    if (zero != 0) return refuse("the weights have a zero point other than 0", kQuantise);
+  if (const auto ok = expect_filter(); !ok) return ok;
   const auto w = window(in, out, filter.shape[1], filter.shape[2]);
   if (!w) return pass(w.error());
   const auto range = fused_range(output_index());
@@ -191,28 +232,8 @@ Lowering::Done Lowering::convolution() {
   weights.scales = *std::move(scales);
 
   const auto& o = op_->options;
-  wire::model::ConvStep record;
   const bool pointwise = filter.shape[1] == 1 && filter.shape[2] == 1 && o.stride_height == 1 && o.stride_width == 1;
-  record.step.kernel = pointwise ? wire::model::Kernel::conv_1x1 : wire::model::Kernel::conv;
-  record.in_height = static_cast<std::uint16_t>(in.shape[1]);
-  record.in_width = static_cast<std::uint16_t>(in.shape[2]);
-  record.in_channels = static_cast<std::uint16_t>(in.shape[3]);
-  record.out_height = static_cast<std::uint16_t>(out.shape[1]);
-  record.out_width = static_cast<std::uint16_t>(out.shape[2]);
-  record.out_channels = static_cast<std::uint16_t>(out.shape[3]);
-  record.kernel_height = static_cast<std::uint8_t>(filter.shape[1]);
-  record.kernel_width = static_cast<std::uint8_t>(filter.shape[2]);
-  record.stride_height = static_cast<std::uint8_t>(o.stride_height);
-  record.stride_width = static_cast<std::uint8_t>(o.stride_width);
-  // A dilation without a second tap means nothing, and 1 is what the kernels have fast paths for.
-  record.dilation_height = static_cast<std::uint8_t>(filter.shape[1] == 1 ? 1 : o.dilation_height);
-  record.dilation_width = static_cast<std::uint8_t>(filter.shape[2] == 1 ? 1 : o.dilation_width);
-  record.pad_top = static_cast<std::uint8_t>(w->pad_top);
-  record.pad_left = static_cast<std::uint8_t>(w->pad_left);
-  record.input_zero = static_cast<std::int8_t>(in.quantisation.zero_points[0]);
-  record.output_zero = static_cast<std::int8_t>(out.quantisation.zero_points[0]);
-  record.minimum = range->minimum;
-  record.maximum = range->maximum;
+  auto record = window_record(pointwise ? wire::model::Kernel::conv_1x1 : wire::model::Kernel::conv, *w, *range);
   bool plain = false;
   const auto list = channels(weights, 2, *range, plain);
   if (!list) return pass(list.error());
@@ -225,28 +246,16 @@ Lowering::Done Lowering::convolution() {
 }
 
 Lowering::Done Lowering::depthwise() {
-  if (const auto ok = expect_counts(2, 3); !ok) return ok;
-  if (const auto ok = expect_activation(input_index(0), "input"); !ok) return ok;
-  if (const auto ok = expect_int8(output_index(), "output"); !ok) return ok;
-  if (const auto ok = expect_image(input_index(0), "input"); !ok) return ok;
-  if (const auto ok = expect_image(output_index(), "output"); !ok) return ok;
+  if (const auto ok = expect_window_operands(); !ok) return ok;
   const auto& in = input(0);
   const auto& filter = input(1);
   const auto& out = output();
-  if (!filter.constant || filter.type != TensorType::int8)
-    return refuse("the weights (" + tensor_text(input_index(1)) + ") are " +
-                      (filter.constant ? std::string(type_name(filter.type)) : "computed while the model runs"),
-                  kQuantise);
   if (filter.shape.size() != 4 || filter.shape[0] != 1 || filter.shape[3] != out.shape[3] ||
       out.shape[3] % in.shape[3] != 0)
     return refuse("the weights have shape " + shape_text(filter.shape) + " between an input of " +
                       shape_text(in.shape) + " and an output of " + shape_text(out.shape),
                   "The file contradicts itself; convert the model again", Errc::malformed);
-  if (filter.shape[1] > kMaxByte || filter.shape[2] > kMaxByte)
-    return refuse("the kernel is " + std::to_string(filter.shape[1]) + "x" + std::to_string(filter.shape[2]),
-                  "At most 255x255 is supported", Errc::limit);
-  for (const auto zero : filter.quantisation.zero_points)
-    if (zero != 0) return refuse("the weights have a zero point other than 0", kQuantise);
+  if (const auto ok = expect_filter(); !ok) return ok;
   const auto w = window(in, out, filter.shape[1], filter.shape[2]);
   if (!w) return pass(w.error());
   const auto range = fused_range(output_index());
@@ -267,32 +276,14 @@ Lowering::Done Lowering::depthwise() {
   weights.scales = *std::move(scales);
 
   const auto& o = op_->options;
-  wire::model::DepthwiseStep record;
   const bool single = in.shape[3] == 1;
   const bool multi = out.shape[3] != in.shape[3];
   const bool pointwise = single && taps == 1 && o.stride_height == 1 && o.stride_width == 1;
-  record.step.kernel = pointwise ? wire::model::Kernel::conv_1x1
-                       : single  ? wire::model::Kernel::conv
-                       : multi   ? wire::model::Kernel::depthwise_multi
-                                 : wire::model::Kernel::depthwise;
-  record.in_height = static_cast<std::uint16_t>(in.shape[1]);
-  record.in_width = static_cast<std::uint16_t>(in.shape[2]);
-  record.in_channels = static_cast<std::uint16_t>(in.shape[3]);
-  record.out_height = static_cast<std::uint16_t>(out.shape[1]);
-  record.out_width = static_cast<std::uint16_t>(out.shape[2]);
-  record.out_channels = static_cast<std::uint16_t>(out.shape[3]);
-  record.kernel_height = static_cast<std::uint8_t>(filter.shape[1]);
-  record.kernel_width = static_cast<std::uint8_t>(filter.shape[2]);
-  record.stride_height = static_cast<std::uint8_t>(o.stride_height);
-  record.stride_width = static_cast<std::uint8_t>(o.stride_width);
-  record.dilation_height = static_cast<std::uint8_t>(filter.shape[1] == 1 ? 1 : o.dilation_height);
-  record.dilation_width = static_cast<std::uint8_t>(filter.shape[2] == 1 ? 1 : o.dilation_width);
-  record.pad_top = static_cast<std::uint8_t>(w->pad_top);
-  record.pad_left = static_cast<std::uint8_t>(w->pad_left);
-  record.input_zero = static_cast<std::int8_t>(in.quantisation.zero_points[0]);
-  record.output_zero = static_cast<std::int8_t>(out.quantisation.zero_points[0]);
-  record.minimum = range->minimum;
-  record.maximum = range->maximum;
+  auto record = window_record(pointwise ? wire::model::Kernel::conv_1x1
+                              : single  ? wire::model::Kernel::conv
+                              : multi   ? wire::model::Kernel::depthwise_multi
+                                        : wire::model::Kernel::depthwise,
+                              *w, *range);
   bool plain = false;
   const auto list = channels(weights, 2, *range, plain);
   if (!list) return pass(list.error());

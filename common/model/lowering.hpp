@@ -125,6 +125,11 @@ class Lowering {
   };
   [[nodiscard]] Result<Window> window(const Tensor& in, const Tensor& out, std::int64_t kernel_height,
                                       std::int64_t kernel_width) const;
+  /// What CONV_2D and DEPTHWISE_CONV_2D both ask of their operands, and of a filter of four dimensions.
+  [[nodiscard]] Done expect_window_operands() const;
+  [[nodiscard]] Done expect_filter() const;
+  /// The record of either, all but weights; `kernel` may still change.
+  [[nodiscard]] wire::model::ConvStep window_record(wire::model::Kernel kernel, const Window& w, Range range) const;
 
   struct Weights {
     std::vector<std::int8_t> values;  ///< out x k, the filter's zero point taken off.
