@@ -218,13 +218,14 @@ bool InferenceText::push_box(std::string_view line) {
 InferenceText::Line InferenceText::push(std::string_view raw) {
   const std::string_view line = trim(raw);
   if (line.empty()) return Line::blank;
-  if (push_timing(line)) return Line::result;
-  if (push_heading(line)) return Line::result;
+  const bool indented = raw.front() == ' ' || raw.front() == '\t';
+  // Older firmware indents it as a score.
   if (push_anomaly(line)) {
     complete_when_full();
     return Line::result;
   }
-  const bool indented = raw.front() == ' ' || raw.front() == '\t';
+  // Only at the start of a line: a label may read like any of these.
+  if (!indented && (push_timing(line) || push_heading(line))) return Line::result;
   if (!indented && push_verdict(line)) {
     complete_when_full();
     return Line::result;

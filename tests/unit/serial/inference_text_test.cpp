@@ -143,6 +143,20 @@ TEST(InferenceText, StaticResultsHaveAPlainHeading) {
   EXPECT_EQ(result->scores[0].label, "a:b");
 }
 
+TEST(InferenceText, LabelsMayReadLikeHeadings) {
+  InferenceText text;
+  feed(text,
+       "Timing: DSP 1 ms, inference 2 ms, anomaly 0 ms\n#Classification predictions:\n  Classification: 0.5\n"
+       "  #noise: 0.25\n  Timing: 0.125\n  Regression: 0.0625\n");
+  text.finish();
+  const auto result = text.take();
+  ASSERT_TRUE(result);
+  ASSERT_EQ(result->scores.size(), 4U);
+  EXPECT_EQ(result->scores[1].label, "#noise");
+  EXPECT_EQ(result->scores[2].label, "Timing");
+  EXPECT_FALSE(text.take());
+}
+
 TEST(InferenceText, OtherLinesAreNotesAndDamagedOnesToo) {
   InferenceText text;
   EXPECT_EQ(text.push("Sampling..."), Line::note);
