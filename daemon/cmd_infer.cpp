@@ -39,6 +39,7 @@ class InferRun {
   [[nodiscard]] Awaitable<Result<void>> from_sensor();
   [[nodiscard]] Awaitable<Result<void>> from_recording();
   [[nodiscard]] Awaitable<Result<std::uint32_t>> frame_size();
+  [[nodiscard]] Awaitable<std::optional<double>> rate_hz();
   [[nodiscard]] bool on_line(std::string_view line);
   void show_results();
   [[nodiscard]] bool enough() const {
@@ -132,6 +133,14 @@ Awaitable<Result<std::uint32_t>> InferRun::frame_size() {
   co_return fail(Errc::refused, "the board does not tell the size of its window", board_->port.path);
 }
 
+Awaitable<std::optional<double>> InferRun::rate_hz() {
+  const auto command = serial::AtCommand::make("MODELINFO", serial::AtCommand::Form::read);
+  if (!command) co_return std::nullopt;
+  auto reply = co_await board_->session->command(*command);
+  // Boards that are not ours do not know the command: their rate is the user's business.
+  co_return reply ? serial::model_rate_hz(reply->text) : std::nullopt;
+}
+
 /// Whether the name says that it holds rows of numbers or sound; anything else is taken for an acquisition document.
 bool is_table_or_sound(const std::string& path) {
   const std::string extension = std::filesystem::path(path).extension().string();
@@ -162,6 +171,11 @@ Awaitable<Result<void>> InferRun::from_recording() {
   if (!recording) co_return pass(recording.error());
   auto frame = co_await frame_size();
   if (!frame) co_return pass(frame.error());
+  const std::optional<double> rate = co_await rate_hz();
+  if (rate) {
+    auto same = model::expect_rate(*recording, *rate, path);
+    if (!same) co_return pass(std::move(same.error()));
+  }
   const std::size_t axes = recording->axes;
   const std::vector<float>& values = recording->values;
   if (axes == 0 || *frame % axes != 0 || values.size() < *frame) {

@@ -52,14 +52,8 @@ Result<WindowFile> load_readings(const std::string& path, const model::HostImpul
     return input;
   }
   const auto& head = *read->head;
-  // Recordings of more than a percent or so another rate are another window altogether.
-  constexpr double kRateTolerance = 0.02;
-  if (recording->frequency_hz > 0 &&
-      std::abs(recording->frequency_hz / static_cast<double>(head.frequency_hz) - 1) > kRateTolerance)
-    return fail(Errc::usage,
-                "the recording was made at " + std::to_string(recording->frequency_hz) +
-                    " Hz where the package works at " + std::to_string(head.frequency_hz),
-                path, "Record at the package's rate");
+  if (auto rate = model::expect_rate(*recording, static_cast<double>(head.frequency_hz), path); !rate)
+    return pass(std::move(rate.error()));
   std::vector<std::uint8_t> axes(head.axes.begin(), head.axes.begin() + head.axis_count);
   // A recording of exactly those axes has them in the package's order already.
   if (recording->axes == head.axis_count) axes.clear();

@@ -2,8 +2,10 @@
 #include "common/model/recordings.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdio>
 #include <optional>
 #include <span>
 
@@ -213,6 +215,16 @@ Result<std::vector<float>> choose_columns(const Recording& recording, const std:
   for (std::size_t r = 0; r < recording.readings(); ++r)
     for (const auto axis : axes) chosen.push_back(recording.values[r * recording.axes + axis]);
   return chosen;
+}
+
+Result<void> expect_rate(const Recording& recording, double wanted_hz, std::string_view where) {
+  constexpr double kTolerance = 0.02;
+  if (recording.frequency_hz <= 0 || std::abs(recording.frequency_hz / wanted_hz - 1) <= kTolerance) return {};
+  std::array<char, 96> rates{};
+  std::snprintf(rates.data(), rates.size(), "%.6g Hz where the package works at %.6g Hz", recording.frequency_hz,
+                wanted_hz);
+  return fail(Errc::usage, "the recording was made at " + std::string(rates.data()), std::string(where),
+              "Record at the package's rate");
 }
 
 }  // namespace tml::model

@@ -43,4 +43,8 @@ struct Recording {
 [[nodiscard]] Result<std::vector<float>> choose_columns(const Recording& recording,
                                                         const std::vector<std::uint8_t>& axes);
 
+/// Errc::usage when the recording tells a rate that is more than 2 % from `wanted_hz`: windows of another rate are
+/// another thing altogether. `where`: the recording's name.
+[[nodiscard]] Result<void> expect_rate(const Recording& recording, double wanted_hz, std::string_view where);
+
 }  // namespace tml::model

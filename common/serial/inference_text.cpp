@@ -247,4 +247,21 @@ InferenceText::Line InferenceText::push(std::string_view raw) {
   return Line::note;
 }
 
+std::optional<double> model_rate_hz(std::string_view model_info) {
+  bool active = false;
+  while (!model_info.empty()) {
+    const std::size_t end = model_info.find('\n');
+    const std::string_view line = trim(model_info.substr(0, end));
+    model_info.remove_prefix(end == std::string_view::npos ? model_info.size() : end + 1);
+    if (line.starts_with("Slot ")) active = line.starts_with("Slot 0") && line.ends_with(": valid, active");
+    const std::size_t unit = line.find(" Hz, window ");
+    if (!active || !line.starts_with("Sensor: ") || unit == std::string_view::npos) continue;
+    const std::size_t comma = line.substr(0, unit).rfind(", ");
+    if (comma == std::string_view::npos) continue;
+    const auto rate = number_of(line.substr(comma + 2, unit - comma - 2));
+    if (rate && *rate > 0) return rate;
+  }
+  return std::nullopt;
+}
+
 }  // namespace tml::serial

@@ -100,4 +100,8 @@ class InferenceText {
   bool know_ending_ = false;  // One result has been seen whole.
 };
 
+/// Readings per second of the package that runs in slot 0, from the answer to AT+MODELINFO? (docs/firmware.md): none
+/// where the slot has no package that runs, or the board does not know the command.
+[[nodiscard]] std::optional<double> model_rate_hz(std::string_view model_info);
+
 }  // namespace tml::serial

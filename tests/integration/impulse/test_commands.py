@@ -127,6 +127,23 @@ class Commands(ImpulseTest):
         self.assertEqual(line.command("AT+RUNIMPULSESTATIC=n,5"),
                          ["ERROR: The size of the input buffer is not correct.", "Expected 624 items, but got 5"])
 
+    def test_a_recording_of_another_rate_is_refused_alike_on_board_and_host(self):
+        package = self.gestures()
+        self.start("--model", f"0={package}").close()
+        for rate, code in ((104, 0), (50, 2)):
+            recording = self.path / "recording.json"
+            recording.write_text(json.dumps({
+                "protected": {"ver": "v1", "alg": "none"}, "signature": "0" * 64,
+                "payload": {"device_type": "T", "interval_ms": 1000 / rate, "values": [[0.0, 0.0, 9.8]] * 208,
+                            "sensors": [{"name": f"acc{axis}", "units": "m/s2"} for axis in "XYZ"]}}))
+            home = {"HOME": self.folder.name, "XDG_CONFIG_HOME": self.folder.name, "XDG_STATE_HOME": self.folder.name}
+            board = subprocess.run([PROGRAMS / "tml-daemon", "--json", "infer", self.path / "board", "--static", recording],
+                                   capture_output=True, text=True, check=False, env={**os.environ, **home})
+            host = subprocess.run([PROGRAMS / "tml-flash", "--json", "run", package, "--input", recording], capture_output=True, text=True, check=False)
+            self.assertEqual((board.returncode, host.returncode), (code, code), board.stdout + host.stdout)
+            if code:
+                self.assertIn("50 Hz where the package works at 104 Hz", board.stdout)
+
     def test_runs_on_its_sensor(self):
         line = self.start("--model", f"0={self.gestures()}", "--sensor", "accelerometer=synth:idle", "--speed", "1" if on_qemu() else "8")
         once = line.run_until("AT+RUNIMPULSE", lambda text: text.count("  updown: ") == 1 and text.endswith("\n"))

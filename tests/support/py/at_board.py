@@ -26,7 +26,9 @@ class Line:
         termios.tcsetattr(self.fd, termios.TCSANOW, settings)
 
     def close(self):
-        os.close(self.fd)
+        if self.fd >= 0:
+            os.close(self.fd)
+        self.fd = -1
 
     def write(self, data):
         while data:

@@ -157,6 +157,18 @@ TEST(InferenceText, LabelsMayReadLikeHeadings) {
   EXPECT_FALSE(text.take());
 }
 
+TEST(ModelRate, IsThatOfTheActiveBankOfSlotZero) {
+  constexpr std::string_view kInfo =
+      "Slot 0A: valid\n\tSensor: any, axes 0 1 2, 50.00 Hz, window 10, stride 5\n"
+      "Slot 0B: valid, active\n\tSensor: Built-in accelerometer, axes 0 1 2, 104.00 Hz, window 208, stride 26\n"
+      "Slot 1A: valid, active\n\tSensor: any, axes 0, 16000.00 Hz, window 16000, stride 4000\nSlot 1B: empty\n";
+  EXPECT_DOUBLE_EQ(model_rate_hz(kInfo).value_or(0), 104);
+  EXPECT_FALSE(
+      model_rate_hz("Slot 0A: empty\nSlot 1A: valid, active\n\tSensor: any, axes 0, 100.00 Hz, window 1, stride 1\n"));
+  EXPECT_FALSE(model_rate_hz("Command not found! (AT+MODELINFO)\n"));
+  EXPECT_FALSE(model_rate_hz("Slot 0A: valid, active\n\tSensor: camera, 96x96, RGB\n"));
+}
+
 TEST(InferenceText, OtherLinesAreNotesAndDamagedOnesToo) {
   InferenceText text;
   EXPECT_EQ(text.push("Sampling..."), Line::note);
