@@ -22,6 +22,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
   };
   std::string_view rest(reinterpret_cast<const char*>(data), size);
+  if (const auto rate = tml::serial::model_rate_hz(rest); rate && !(*rate > 0 && std::isfinite(*rate))) std::abort();
   while (!rest.empty()) {
     const std::size_t end = rest.find('\n');
     static_cast<void>(text.push(rest.substr(0, end)));
