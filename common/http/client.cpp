@@ -294,7 +294,11 @@ Result<void> Client::Impl::prepare(Transfer& transfer) const {
   host = host.substr(0, host.find_first_of("/?#"));
   if (const std::size_t at = host.rfind('@'); at != std::string_view::npos) host.remove_prefix(at + 1);
   host = host.starts_with('[') ? host.substr(0, host.find(']') + 1) : host.substr(0, host.find(':'));
-  const auto proxy = proxy_for(url.substr(0, scheme_end), host);
+  auto proxy = proxy_for(url.substr(0, scheme_end), host);
+  if (!request.unix_socket.empty()) {
+    proxy.reset();
+    curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, request.unix_socket.c_str());
+  }
   curl_easy_setopt(easy, CURLOPT_PROXY, proxy ? proxy->c_str() : "");
   curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
 

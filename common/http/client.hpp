@@ -51,6 +51,8 @@ struct Progress {
 struct Request {
   std::string method = "GET";
   std::string url;
+  /// Not empty: connects to this Unix socket whatever host and port the URL names ("http://localhost/..."); no proxy.
+  std::string unix_socket;
   std::vector<Header> headers;
   std::string body;  ///< Sent when `source` is empty.
   std::optional<BodySource> source;

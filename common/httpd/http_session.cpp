@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The TML authors
+#include <sys/stat.h>
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -18,6 +20,7 @@
 #include "common/base/random.hpp"
 #include "common/httpd/body_sink.hpp"
 #include "common/httpd/session_detail.hpp"
+#include "common/httpd/socket_file.hpp"
 #include "common/httpd/ticket.hpp"
 
 namespace tml::httpd {
@@ -25,6 +28,7 @@ namespace detail {
 namespace {
 namespace http = beast::http;
 using tcp = asio::ip::tcp;
+using local = asio::local::stream_protocol;
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t kChunkBytes = 256 * 1024;
 constexpr std::size_t kDrainBytes = 4 * 1024 * 1024;
@@ -36,14 +40,20 @@ asio::awaitable<int> spill_on_pool(BodySink& sink, const std::filesystem::path& 
 
 enum class BodyResult { ok, too_large, disk_full, broken };
 
+/// The other end of a connection.
+struct Far {
+  std::string name;
+  std::optional<PeerProcess> peer;
+};
+
 template <class Stream>
 class Session {
  public:
-  Session(Stream stream, Core& core, const Listen& listen, std::string remote, std::shared_ptr<Connection> connection)
+  Session(Stream stream, Core& core, const Listen& listen, Far far, std::shared_ptr<Connection> connection)
       : stream_(std::move(stream)),
         core_(core),
         listen_(listen),
-        remote_(std::move(remote)),
+        far_(std::move(far)),
         connection_(std::move(connection)),
         buffer_(core.options.max_header_bytes + kChunkBytes) {
     connection_->close_now = [this]() { lowest().close(); };
@@ -60,7 +70,7 @@ class Session {
     while (more) more = co_await one_request();
     if (upgrade_) {
       Upgrade request = std::move(*upgrade_);
-      co_await run_websocket(std::move(stream_), std::move(request), core_, *listen_.handlers.websocket, remote_,
+      co_await run_websocket(std::move(stream_), std::move(request), core_, *listen_.handlers.websocket, far_.name,
                              connection_);
       co_return;
     }
@@ -73,7 +83,7 @@ class Session {
   }
 
  private:
-  beast::tcp_stream& lowest() { return beast::get_lowest_layer(stream_); }
+  auto& lowest() { return beast::get_lowest_layer(stream_); }
 
   asio::awaitable<bool> one_request() {
     connection_->idle = true;
@@ -96,7 +106,7 @@ class Session {
       if (header_error == http::error::end_of_stream || header_error == asio::error::operation_aborted) co_return false;
       Request nothing;
       nothing.id = next_id();
-      nothing.remote = remote_;
+      nothing.remote = far_.name;
       Response response = Response::text(400, "not an HTTP request that this server understands\n");
       if (header_error == http::error::header_limit) response = Response::text(431, "request header too large\n");
       if (header_error == beast::error::timeout) response = Response::text(408, "request header took too long\n");
@@ -189,7 +199,8 @@ class Session {
     const std::size_t question = target.find('?');
     request.path = std::string(target.substr(0, question));
     if (question != std::string_view::npos) request.query = std::string(target.substr(question + 1));
-    request.remote = remote_;
+    request.remote = far_.name;
+    request.peer = far_.peer;
     request.tls = std::is_same_v<Stream, TlsStream>;
     for (const auto& field : head) {
       request.headers.add(std::string(field.name_string()), std::string(field.value()));
@@ -266,7 +277,7 @@ class Session {
     lowest().expires_after(std::chrono::seconds(5));
     if (!small) {
       beast::error_code ignored;
-      lowest().socket().shutdown(tcp::socket::shutdown_send, ignored);
+      lowest().socket().shutdown(asio::socket_base::shutdown_send, ignored);
     }
     while (!parser.is_done() && drained < kDrainBytes) {
       auto& body = parser.get().body();
@@ -343,7 +354,7 @@ class Session {
   Stream stream_;
   Core& core_;
   const Listen& listen_;
-  std::string remote_;
+  Far far_;
   std::shared_ptr<Connection> connection_;
   beast::flat_buffer buffer_;
   std::optional<Upgrade> upgrade_;
@@ -356,19 +367,20 @@ asio::awaitable<void> serve_connection(std::shared_ptr<Session<Stream>> session)
 }
 
 struct Listener {
-  Listener(asio::io_context& io, Listen given) : listen(std::move(given)), acceptor(io) {}
+  explicit Listener(Listen given) : listen(std::move(given)) {}
   Listen listen;
-  tcp::acceptor acceptor;
   std::optional<asio::ssl::context> tls;
+  std::optional<SocketFile> file;
+  std::function<void()> close;
 };
 
 template <class Stream>
-void start_session(Core& core, Listener& listener, Stream stream, std::string remote) {
+void start_session(Core& core, Listener& listener, Stream stream, Far far) {
   const std::uint64_t id = core.next_connection++;
   auto connection = std::make_shared<Connection>();
   core.connections.emplace(id, connection);
   auto session =
-      std::make_shared<Session<Stream>>(std::move(stream), core, listener.listen, std::move(remote), connection);
+      std::make_shared<Session<Stream>>(std::move(stream), core, listener.listen, std::move(far), connection);
   asio::co_spawn(core.io, serve_connection<Stream>(session),
                  [&core, id, session, connection](const std::exception_ptr&) {
                    // Whatever ended it (bad_alloc at worst), this connection is over and no other is touched.
@@ -378,10 +390,28 @@ void start_session(Core& core, Listener& listener, Stream stream, std::string re
                  });
 }
 
-asio::awaitable<void> accept_loop(Core& core, Listener& listener) {
+void greet(Core& core, Listener& listener, tcp::socket socket) {
+  beast::error_code ignored;
+  socket.set_option(tcp::no_delay(true), ignored);
+  const auto endpoint = socket.remote_endpoint(ignored);
+  Far far{endpoint.address().to_string(), {}};
+  if (listener.tls) {
+    start_session(core, listener, TlsStream(beast::tcp_stream(std::move(socket)), *listener.tls), std::move(far));
+  } else {
+    start_session(core, listener, beast::tcp_stream(std::move(socket)), std::move(far));
+  }
+}
+
+void greet(Core& core, Listener& listener, local::socket socket) {
+  Far far{"unix", peer_of(socket.native_handle())};
+  start_session(core, listener, LocalStream(std::move(socket)), std::move(far));
+}
+
+template <class Acceptor>
+asio::awaitable<void> accept_loop(Core& core, Listener& listener, std::shared_ptr<Acceptor> acceptor) {
   asio::steady_timer pause(core.io);
   for (;;) {
-    auto [error, socket] = co_await listener.acceptor.async_accept(kAwait);
+    auto [error, socket] = co_await acceptor->async_accept(kAwait);
     if (core.stopping || error == asio::error::operation_aborted) co_return;
     if (error) {
       // Out of descriptors: accepting again at once would spin.
@@ -398,15 +428,7 @@ asio::awaitable<void> accept_loop(Core& core, Listener& listener) {
       socket.close(ignored);
       continue;
     }
-    beast::error_code ignored;
-    socket.set_option(tcp::no_delay(true), ignored);
-    const auto endpoint = socket.remote_endpoint(ignored);
-    std::string remote = endpoint.address().to_string();
-    if (listener.tls) {
-      start_session(core, listener, TlsStream(beast::tcp_stream(std::move(socket)), *listener.tls), std::move(remote));
-    } else {
-      start_session(core, listener, beast::tcp_stream(std::move(socket)), std::move(remote));
-    }
+    greet(core, listener, std::move(socket));
   }
 }
 
@@ -438,12 +460,13 @@ class ServerImpl final : public Server {
   }
 
   Result<std::uint16_t> listen(Listen listen) override {
+    if (!listen.unix_path.empty()) return listen_local(std::move(listen));
     const std::string where = listen.address + ":" + std::to_string(listen.port);
     beast::error_code error;
     const auto address = asio::ip::make_address(listen.address, error);
     if (error) return fail(Errc::usage, "not an IP address", listen.address);
     tcp::endpoint endpoint(address, listen.port);
-    auto listener = std::make_unique<Listener>(core_.io, std::move(listen));
+    auto listener = std::make_unique<Listener>(std::move(listen));
     if (listener->listen.tls) {
       listener->tls.emplace(asio::ssl::context::tls_server);
       auto& tls = *listener->tls;
@@ -458,15 +481,14 @@ class ServerImpl final : public Server {
       if (error)
         return fail(Errc::usage, "cannot use the TLS key: " + error.message(), listener->listen.tls->private_key);
     }
-    auto& acceptor = listener->acceptor;
-    acceptor.open(endpoint.protocol(), error);
-    if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
-    if (!error) acceptor.bind(endpoint, error);
-    if (!error) acceptor.listen(1024, error);
+    auto acceptor = std::make_shared<tcp::acceptor>(core_.io);
+    acceptor->open(endpoint.protocol(), error);
+    if (!error) acceptor->set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error) acceptor->bind(endpoint, error);
+    if (!error) acceptor->listen(1024, error);
     if (error) return pass(from_code(error, "cannot listen on", where));
-    const std::uint16_t port = acceptor.local_endpoint(error).port();
-    listeners_.push_back(std::move(listener));
-    asio::co_spawn(core_.io, accept_loop(core_, *listeners_.back()), [](const std::exception_ptr&) {});
+    const std::uint16_t port = acceptor->local_endpoint(error).port();
+    accept(std::move(listener), std::move(acceptor));
     return port;
   }
 
@@ -495,6 +517,36 @@ class ServerImpl final : public Server {
   std::size_t connections() const override { return core_.connections.size(); }
 
  private:
+  Result<std::uint16_t> listen_local(Listen listen) {
+    auto file = SocketFile::claim(listen.unix_path);
+    if (!file) return pass(file.error());
+    const std::string where = listen.unix_path.string();
+    auto listener = std::make_unique<Listener>(std::move(listen));
+    listener->file = *std::move(file);
+    auto acceptor = std::make_shared<local::acceptor>(core_.io);
+    beast::error_code error;
+    acceptor->open(local(), error);
+    if (!error) acceptor->bind(local::endpoint(where), error);
+    // Nobody can connect before listen(), so the mode is right from the first moment.
+    if (!error && ::chmod(where.c_str(), 0600) != 0) error.assign(errno, boost::system::system_category());
+    if (!error) acceptor->listen(64, error);
+    if (error) return pass(from_code(error, "cannot listen on", where));
+    accept(std::move(listener), std::move(acceptor));
+    return std::uint16_t{0};
+  }
+
+  template <class Acceptor>
+  void accept(std::unique_ptr<Listener> listener, std::shared_ptr<Acceptor> acceptor) {
+    listener->close = [acceptor, file = listener.get()] {
+      beast::error_code ignored;
+      acceptor->close(ignored);
+      file->file.reset();
+    };
+    listeners_.push_back(std::move(listener));
+    asio::co_spawn(core_.io, accept_loop(core_, *listeners_.back(), std::move(acceptor)),
+                   [](const std::exception_ptr&) {});
+  }
+
   void wait_signal() {
     signals_->async_wait([this](const boost::system::error_code& error, int number) {
       if (error) return;
@@ -507,8 +559,7 @@ class ServerImpl final : public Server {
     if (core_.stopping) return;
     core_.stopping = true;
     for (auto& listener : listeners_) {
-      beast::error_code ignored;
-      listener->acceptor.close(ignored);
+      listener->close();
     }
     // Closing may erase; walk over a copy.
     const auto connections = core_.connections;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The TML authors
 //
-// HTTP/1.1 and WebSocket server: one loop thread, any number of listeners, each with its own handlers.
+// HTTP/1.1 and WebSocket server over TCP, TLS and Unix sockets: one loop thread, any number of listeners, each with its
+// own handlers.
 //
 // Threads: run() turns the calling thread into the loop; every callback runs there and must not block. post(), stop(),
 // Responder::send and the WebSocket functions may be called from any thread.
@@ -93,6 +94,10 @@ struct Listen {
   std::uint16_t port = 0;             ///< 0 = any free one.
   std::optional<TlsFiles> tls;        ///< TLS 1.2 or newer.
   Handlers handlers;
+  /// Not empty: a Unix socket here (mode 0600, at most 107 bytes) instead of address, port and TLS. A file beside it,
+  /// `unix_path`.lock, is locked while the server lives: a socket file that a dead server left behind is replaced, a
+  /// live one's is Errc::busy. Removed when the server stops.
+  std::filesystem::path unix_path{};
 };
 
 class Server {
@@ -100,8 +105,8 @@ class Server {
   [[nodiscard]] static std::unique_ptr<Server> create(Options options);
   virtual ~Server() = default;
 
-  /// Binds and starts to accept once run() runs. Returns the port. Errc::busy: in use; Errc::permission; Errc::usage:
-  /// no IP address or unusable TLS files.
+  /// Binds and starts to accept once run() runs. Returns the port, 0 for a Unix socket. Errc::busy: in use;
+  /// Errc::permission; Errc::usage: no IP address, unusable TLS files, a path that is too long or no socket.
   [[nodiscard]] virtual Result<std::uint16_t> listen(Listen listen) = 0;
   /// Serves until stop(); then finishes requests under way within Options::stop_grace.
   virtual void run() = 0;

@@ -6,6 +6,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/thread_pool.hpp>
@@ -26,6 +27,7 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 using PlainStream = beast::tcp_stream;
 using TlsStream = beast::ssl_stream<beast::tcp_stream>;
+using LocalStream = beast::basic_stream<asio::local::stream_protocol>;
 using Upgrade = beast::http::request<beast::http::empty_body>;
 
 /// The way from other threads to the loop. Outlives the server, so that a late answer finds it closed and is dropped.
@@ -64,6 +66,8 @@ struct Core {
 asio::awaitable<void> run_websocket(PlainStream stream, Upgrade request, Core& core, const WebSocketHandlers& handlers,
                                     std::string remote, std::shared_ptr<Connection> connection);
 asio::awaitable<void> run_websocket(TlsStream stream, Upgrade request, Core& core, const WebSocketHandlers& handlers,
+                                    std::string remote, std::shared_ptr<Connection> connection);
+asio::awaitable<void> run_websocket(LocalStream stream, Upgrade request, Core& core, const WebSocketHandlers& handlers,
                                     std::string remote, std::shared_ptr<Connection> connection);
 
 }  // namespace tml::httpd::detail

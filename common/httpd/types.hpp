@@ -64,13 +64,20 @@ class Body {
   std::size_t mapped_bytes_ = 0;
 };
 
+/// Who is at the other end of a Unix socket, as the kernel tells it (SO_PEERCRED): of the process that connected.
+struct PeerProcess {
+  std::uint32_t uid = 0;
+  std::int32_t pid = 0;
+};
+
 struct Request {
   std::string id;      ///< Unique in this process's life; also sent back as x-request-id.
   std::string method;  ///< Upper case.
   std::string path;    ///< As sent, before '?', not percent-decoded.
   std::string query;   ///< As sent, after '?'; see url.hpp.
-  std::string remote;  ///< Address without port.
+  std::string remote;  ///< Address without port; "unix" for a Unix socket.
   bool tls = false;
+  std::optional<PeerProcess> peer;  ///< Unix sockets only.
   Headers headers;
   std::shared_ptr<const Body> body;  ///< Null only while headers are being judged (see Handlers::admit).
 

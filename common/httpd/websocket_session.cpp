@@ -159,4 +159,9 @@ asio::awaitable<void> run_websocket(TlsStream stream, Upgrade request, Core& cor
   return run(std::move(stream), std::move(request), core, handlers, std::move(remote), std::move(connection));
 }
 
+asio::awaitable<void> run_websocket(LocalStream stream, Upgrade request, Core& core, const WebSocketHandlers& handlers,
+                                    std::string remote, std::shared_ptr<Connection> connection) {
+  return run(std::move(stream), std::move(request), core, handlers, std::move(remote), std::move(connection));
+}
+
 }  // namespace tml::httpd::detail
