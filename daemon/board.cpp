@@ -27,7 +27,8 @@ serial::AtOptions at_options(const Options& options) {
 }
 
 Awaitable<Result<std::shared_ptr<Board>>> open_board(boost::asio::any_io_executor executor, serial::PortInfo port,
-                                                     serial::AtOptions options) {
+                                                     serial::AtOptions options,
+                                                     std::function<void(const std::shared_ptr<Board>&)> opened) {
   auto board = std::make_shared<Board>();
   board->port = std::move(port);
   serial::PortOptions port_options;
@@ -36,6 +37,7 @@ Awaitable<Result<std::shared_ptr<Board>>> open_board(boost::asio::any_io_executo
   if (!stream) co_return pass(stream.error());
   board->stream = *std::move(stream);
   board->session = std::make_unique<serial::AtSession>(*board->stream, options);
+  if (opened) opened(board);
   const std::string& path = board->port.path;
   auto awake = co_await board->session->connect();
   if (!awake) {
@@ -64,6 +66,18 @@ Result<void> identify(Board& board, serial::IdentityRegistry& registry) {
   if (!identity) return pass(identity.error());
   board.identity = *std::move(identity);
   return {};
+}
+
+std::string firmware_version(const serial::InfoReply& about) {
+  static constexpr std::string_view kKey = "TML firmware version";
+  const std::size_t at = about.text.find(kKey);
+  if (at == std::string::npos) return {};
+  std::string_view line = std::string_view(about.text).substr(at + kKey.size());
+  line = line.substr(0, line.find('\n'));
+  const std::size_t start = line.find_first_not_of(" :");
+  if (start == std::string_view::npos) return {};
+  line.remove_prefix(start);
+  return std::string(line.substr(0, line.find_first_of(" \r")));
 }
 
 const serial::SensorInfo* find_sensor(const serial::DeviceInfo& info, std::string_view name) {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -40,11 +41,16 @@ struct Board {
 
 /// Opens the port, wakes the board, reads its configuration and capabilities (wire reference 1.4). Errors as
 /// Port::open and AtSession; `where` is the port.
-[[nodiscard]] Awaitable<Result<std::shared_ptr<Board>>> open_board(boost::asio::any_io_executor executor,
-                                                                   serial::PortInfo port, serial::AtOptions options);
+/// Its port is closed when it should not go on: `opened` (may be empty) is called once the port is open.
+[[nodiscard]] Awaitable<Result<std::shared_ptr<Board>>> open_board(
+    boost::asio::any_io_executor executor, serial::PortInfo port, serial::AtOptions options,
+    std::function<void(const std::shared_ptr<Board>&)> opened = {});
 
 /// Claims the board's identity. Errc::busy when another live board has every fact of it.
 [[nodiscard]] Result<void> identify(Board& board, serial::IdentityRegistry& registry);
+
+/// What AT+INFO says of our firmware's version, "0.1.0"; empty for boards that do not tell.
+[[nodiscard]] std::string firmware_version(const serial::InfoReply& about);
 
 /// The sensor of that name, or for an empty name the first. Null when there is none.
 [[nodiscard]] const serial::SensorInfo* find_sensor(const serial::DeviceInfo& info, std::string_view name);

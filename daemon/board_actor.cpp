@@ -28,8 +28,12 @@ BoardActor::BoardActor(Bench& bench, std::string path, serial::PortSelector sele
       retry_(bench.context.io.get_executor()),
       lost_(bench.context.io.get_executor()),
       childless_(bench.context.io.get_executor()),
-      sampling_over_(bench.context.io.get_executor()) {
+      sampling_over_(bench.context.io.get_executor()),
+      vacant_(bench.context.io.get_executor()) {
   childless_.set();
+  vacant_.set();
+  known_.id = path_;
+  known_.port = path_;
 }
 
 int BoardActor::port_fd() const { return board_ && board_->stream->is_open() ? board_->stream->port().fd() : -1; }
@@ -70,7 +74,10 @@ Awaitable<Result<std::shared_ptr<Board>>> BoardActor::open() {
   auto port = co_await bench_.spool.run(std::move(describe));
   if (!port) co_return pass(port.error());
   port->path = path_;
-  auto board = co_await open_board(context_.io.get_executor(), *std::move(port), at_options(context_.options));
+  auto opened = [this](const std::shared_ptr<Board>& fresh) { opening_ = fresh; };
+  auto board = co_await open_board(context_.io.get_executor(), *std::move(port), at_options(context_.options),
+                                   std::move(opened));
+  opening_.reset();
   if (!board) co_return board;
   if (!selector_.matches((*board)->port, (*board)->info.id)) {
     co_return fail(Errc::unsupported, "not the board asked for (" + (*board)->info.id + ")", path_);
@@ -98,16 +105,23 @@ void BoardActor::open_failed(const Error& error) {
 Awaitable<void> BoardActor::run() {
   const auto self = shared_from_this();
   while (!stopping_) {
+    if (loan_) {
+      vacant_.set();
+      co_await retry_.wait_for(kNotOurs);
+      continue;
+    }
+    vacant_.clear();
     auto board = co_await open();
-    if (stopping_) {
+    if (stopping_ || loan_) {
       if (board) bench_.identities.release((*board)->key());
-      break;
+      continue;
     }
     if (!board) {
       open_failed(board.error());
       Millis delay = kLookAgain;
       if (board.error().code == Errc::timeout || board.error().code == Errc::garbage) delay = kSilentBoardRetry;
       if (board.error().code == Errc::unsupported) delay = kNotOurs;
+      vacant_.set();
       co_await retry_.wait_for(delay);
       continue;
     }
@@ -115,6 +129,7 @@ Awaitable<void> BoardActor::run() {
     opened_before_ = true;
     co_await serve(*std::move(board));
   }
+  vacant_.set();
 }
 
 std::string BoardActor::api_key(const Board& board) const {
@@ -148,6 +163,7 @@ Awaitable<void> BoardActor::serve(std::shared_ptr<Board> board) {
   snapshots_.reset();
   sampling_ = false;
   board_ = board;
+  remember(*board);
   log_secret(board->info.api_key);
   if (board->info.has_hmac_key()) log_secret(board->info.hmac_key);
   bench_.deliveries.set_board_key(board->key(), board->info.api_key);
@@ -175,6 +191,7 @@ Awaitable<void> BoardActor::serve(std::shared_ptr<Board> board) {
   spawn_child(recover(board), "recovery");
   co_await lost_.wait();
 
+  if (loan_ && !stopping_) co_await make_way(board);
   if (link_) link_->stop();
   link_.reset();
   if (stopping_ && stream_has_line_) {
@@ -189,7 +206,11 @@ Awaitable<void> BoardActor::serve(std::shared_ptr<Board> board) {
   board->stream->close();
   board_.reset();
   bench_.identities.release(board->key());
-  if (!stopping_) {
+  if (loan_) {
+    Json handed = board_json(*board);
+    handed["owner"] = loan_->owner;
+    context_.reporter.event("board_lent", handed, path_ + ": lent to " + loan_->owner);
+  } else if (!stopping_) {
     log_warning(path_ + ": the board has gone; waiting for it");
     context_.reporter.event("board_lost", board_json(*board));
   }
@@ -302,6 +323,10 @@ void BoardActor::on_message(const std::shared_ptr<Board>& board, remote::ServerM
   } else if (const auto* ignored = std::get_if<remote::Ignored>(&message)) {
     log_debug(path_ + ": ignored a message: " + ignored->keys);
   } else if (auto* command = std::get_if<remote::SampleCommand>(&message)) {
+    if (loan_) {
+      link_->post(remote::sample_failed_message("The board is lent to " + loan_->owner));
+      return;
+    }
     if (!busy_.expired()) {
       link_->post(remote::sample_failed_message("The board is busy with another sample"));
       return;

@@ -36,6 +36,26 @@ struct Bench {
   std::function<void(const std::string& path, const Error&)> on_hopeless;
 };
 
+/// Who has a board's port instead of this process.
+struct Loan {
+  std::string lease;
+  std::string owner;  ///< For people: "tml-flash".
+  std::int32_t pid = 0;
+  std::int64_t expires_at_ms = 0;  ///< Unix time.
+};
+
+/// A board for people and other tools. Texts are empty where it is not known.
+struct BoardFacts {
+  std::string id;  ///< Board::device_id() of the last connection, else the port.
+  std::string key;
+  std::string name;
+  std::string port;
+  std::string state;  ///< "serving", "sampling", "connecting", "waiting", "lent"
+  std::string type;
+  std::string version;
+  std::optional<Loan> loan;
+};
+
 class BoardActor : public std::enable_shared_from_this<BoardActor> {
  public:
   /// `selector`: only a board that matches is served; others are left alone until they are plugged in anew.
@@ -52,6 +72,15 @@ class BoardActor : public std::enable_shared_from_this<BoardActor> {
   /// Descriptor of the open port, or -1; for the fleet's watchdog.
   [[nodiscard]] int port_fd() const;
 
+  /// Closes the port for somebody else, after what is under way was ended in order: a stream of pictures and a file
+  /// being read at once, a sampling only with `force` (the server is told). Returns when the port is closed.
+  /// Errc::busy: lent already, or sampling; Errc::interrupted: the daemon ends.
+  [[nodiscard]] Awaitable<Result<void>> lend(Loan loan, bool force);
+  /// The loan is over: the port is opened and the board identified anew, as soon as nobody else has it open.
+  void take_back();
+  /// Null when the port is not lent.
+  [[nodiscard]] Loan* loan() { return loan_ ? &*loan_ : nullptr; }
+  [[nodiscard]] BoardFacts facts() const;
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] bool connected() const { return board_ != nullptr; }
 
@@ -65,6 +94,9 @@ class BoardActor : public std::enable_shared_from_this<BoardActor> {
 
   [[nodiscard]] Awaitable<Result<std::shared_ptr<Board>>> open();
   [[nodiscard]] Awaitable<void> serve(std::shared_ptr<Board> board);
+  /// Ends what children do with a board that is to be lent, and lets the server know.
+  [[nodiscard]] Awaitable<void> make_way(std::shared_ptr<Board> board);
+  void remember(const Board& board);
   [[nodiscard]] Awaitable<Result<void>> write_settings(Board& board);
   [[nodiscard]] Awaitable<void> recover(std::shared_ptr<Board> board);
   [[nodiscard]] Awaitable<void> announce(std::shared_ptr<Board> board);
@@ -108,6 +140,10 @@ class BoardActor : public std::enable_shared_from_this<BoardActor> {
   bool opened_before_ = false;
   bool announced_ = false;
   std::string last_open_error_;
+  std::optional<Loan> loan_;
+  std::weak_ptr<Board> opening_;
+  Event vacant_;  ///< The port is not open, and will not be opened before the next turn of the loop.
+  BoardFacts known_;
 };
 
 }  // namespace tml::daemon

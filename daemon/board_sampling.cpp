@@ -67,12 +67,12 @@ CaptureObserver BoardActor::observer(const std::shared_ptr<remote::Link>& link) 
 }
 
 void BoardActor::fail_sample(const Board& board, remote::Link& link, const Error& error) {
-  log_error(path_ + ": sampling failed: " + error.message());
-  context_.reporter.event("sample_failed", Json{{"board", board.key()},
-                                                {"port", path_},
-                                                {"code", std::string(errc_name(error.code))},
-                                                {"error", error.message()}});
-  link.post(remote::sample_failed_message(error.message()));
+  const std::string text = loan_ ? "The board was lent to " + loan_->owner : error.message();
+  log_error(path_ + ": sampling failed: " + text);
+  context_.reporter.event(
+      "sample_failed",
+      Json{{"board", board.key()}, {"port", path_}, {"code", std::string(errc_name(error.code))}, {"error", text}});
+  link.post(remote::sample_failed_message(text));
 }
 
 Awaitable<void> BoardActor::tell_outcome(SampleTurn turn, Captured captured) {

@@ -6,6 +6,7 @@
 #include "common/base/spawn.hpp"
 #include "common/spool/async_spool.hpp"
 #include "daemon/commands.hpp"
+#include "daemon/control.hpp"
 #include "daemon/fleet.hpp"
 #include "daemon/wizard.hpp"
 
@@ -36,6 +37,19 @@ Awaitable<ExitCode> serve(Context& context, Fleet& fleet, Deliveries& deliveries
   co_return ExitCode::ok;
 }
 
+/// Null without one: boards are served all the same.
+std::unique_ptr<Control> open_control(Context& context, Lending& lending) {
+  const auto socket = control_socket_path(process_environment(), context.paths.state_dir);
+  auto control = Control::start(context, lending, socket);
+  if (control) {
+    context.reporter.event("control", Json{{"socket", socket.string()}});
+    return *std::move(control);
+  }
+  const bool other_daemon = control.error().code == Errc::busy;
+  (other_daemon ? log_info : log_warning)("no control socket: " + control.error().message());
+  return nullptr;
+}
+
 ExitCode serve_until_signal(Context& context, const std::vector<std::string>& ports) {
   auto selectors = parse_selectors(ports);
   if (!selectors) return context.reporter.error(selectors.error());
@@ -44,9 +58,12 @@ ExitCode serve_until_signal(Context& context, const std::vector<std::string>& po
   context.report_endpoints();
   Deliveries deliveries(context, **spool);
   Fleet fleet(context, **spool, deliveries, *std::move(selectors));
+  Lending lending(context, fleet);
+  const auto control = open_control(context, lending);
   int signal = 0;
-  const SignalWatch watch(context.io, [&signal, &fleet](int number) {
+  const SignalWatch watch(context.io, [&signal, &fleet, &lending](int number) {
     signal = number;
+    lending.stop();
     fleet.stop();
   });
   const ExitCode code = run_to_end(context.io, serve(context, fleet, deliveries)).value_or(ExitCode::failed);

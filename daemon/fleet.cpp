@@ -182,6 +182,12 @@ Awaitable<Result<void>> Fleet::run() {
   co_return Result<void>{};
 }
 
+std::vector<std::shared_ptr<BoardActor>> Fleet::actors() const {
+  std::vector<std::shared_ptr<BoardActor>> all;
+  for (const auto& [path, seat] : seats_) all.push_back(seat.actor);
+  return all;
+}
+
 void Fleet::stop() {
   stopping_ = true;
   stopped_.set();

@@ -27,6 +27,9 @@ class Fleet {
   [[nodiscard]] Awaitable<Result<void>> run();
   void stop();
 
+  /// In the order of their ports.
+  [[nodiscard]] std::vector<std::shared_ptr<BoardActor>> actors() const;
+
  private:
   [[nodiscard]] Result<void> find_ports();
   void add_port(const std::string& path, const serial::PortSelector& selector);
