@@ -8,9 +8,11 @@ set(TML_SODIUM_ARCHIVE libsodium_${TML_SODIUM_VERSION}.orig.tar.gz CACHE INTERNA
 set(TML_SODIUM_SHA256 d59323c6b712a1519a5daf710b68f5e7fde57040845ffec53850911f10a5d4f4 CACHE INTERNAL "Its hash")
 set(TML_SODIUM_SOURCE "" CACHE FILEPATH "libsodium's source archive or unpacked folder; empty: where scripts/setup --test puts the archive")
 
-# What the firmware calls: HMAC-SHA256 and SHA-256. The linker drops the rest of each file.
+# What the firmware calls: HMAC-SHA256, SHA-256, and the verification of Ed25519 signatures. The linker drops the rest of each file.
 set(TML_SODIUM_SOURCES
-  crypto_auth/hmacsha256/auth_hmacsha256.c crypto_hash/sha256/cp/hash_sha256_cp.c crypto_verify/sodium/verify.c sodium/utils.c
+  crypto_auth/hmacsha256/auth_hmacsha256.c crypto_core/ed25519/ref10/ed25519_ref10.c crypto_hash/sha256/cp/hash_sha256_cp.c
+  crypto_hash/sha512/cp/hash_sha512_cp.c crypto_sign/crypto_sign.c crypto_sign/ed25519/ref10/open.c crypto_sign/ed25519/ref10/sign.c
+  crypto_sign/ed25519/sign_ed25519.c crypto_verify/sodium/verify.c sodium/utils.c
   CACHE INTERNAL "Below src/libsodium")
 
 function(tml_sodium_missing problem)

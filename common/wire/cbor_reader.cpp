@@ -12,19 +12,34 @@ namespace {
 constexpr unsigned kIndefinite = 31;
 constexpr auto kMaxSigned = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
 
+// An IEEE 754 number of fewer bits as a double, which holds it exactly. Integers alone: no processor without double
+// precision is made to carry its software for this.
+double widen(std::uint32_t bits, unsigned exponent_bits, unsigned fraction_bits) {
+  constexpr unsigned kFraction = 52;
+  constexpr std::uint32_t kBias = 1023;
+  constexpr std::uint64_t kSpecial = 0x7FF;
+  const std::uint32_t fraction = bits & ((1U << fraction_bits) - 1);
+  const std::uint32_t special = (1U << exponent_bits) - 1;
+  const std::uint32_t exponent = (bits >> fraction_bits) & special;
+  const std::uint32_t bias = special >> 1U;
+  std::uint64_t wide = std::uint64_t{(bits >> (exponent_bits + fraction_bits)) & 1U} << 63U;
+  if (exponent == special) {
+    wide |= kSpecial << kFraction | std::uint64_t{fraction} << (kFraction - fraction_bits);
+  } else if (exponent != 0) {
+    wide |= std::uint64_t{exponent + kBias - bias} << kFraction | std::uint64_t{fraction}
+                                                                      << (kFraction - fraction_bits);
+  } else if (fraction != 0) {
+    const auto width = static_cast<unsigned>(std::bit_width(fraction));
+    const std::uint64_t leading = std::uint64_t{1} << kFraction;
+    wide |= std::uint64_t{width + kBias - bias - fraction_bits} << kFraction;
+    wide |= (std::uint64_t{fraction} << (kFraction + 1 - width)) & (leading - 1);
+  }
+  return std::bit_cast<double>(wide);
+}
+
 }  // namespace
 
-double half_to_double(std::uint16_t bits) {
-  const std::uint64_t sign = static_cast<std::uint64_t>(bits & 0x8000U) << 48U;
-  const std::uint32_t exponent = (bits >> 10U) & 0x1FU;
-  const std::uint64_t fraction = bits & 0x3FFU;
-  if (exponent == 0) {
-    const double magnitude = static_cast<double>(fraction) / 16777216.0;  // 2^-24 is the smallest half
-    return sign != 0 ? -magnitude : magnitude;
-  }
-  const std::uint64_t wide = exponent == 31 ? 0x7FFU : exponent - 15U + 1023U;
-  return std::bit_cast<double>(sign | (wide << 52U) | (fraction << 42U));
-}
+double half_to_double(std::uint16_t bits) { return widen(bits, 5, 10); }
 
 std::optional<std::int64_t> CborItem::as_integer() const {
   if (value > kMaxSigned) return std::nullopt;
@@ -159,7 +174,7 @@ Result<CborItem> CborReader::simple_item(CborItem item, unsigned info, std::uint
       break;
     case 26:
       item.type = CborType::real;
-      item.real = static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(bits)));
+      item.real = widen(static_cast<std::uint32_t>(bits), 8, 23);
       break;
     case 27:
       item.type = CborType::real;

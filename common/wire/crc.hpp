@@ -2,7 +2,8 @@
 // SPDX-FileCopyrightText: The TML authors
 //
 // The four CRCs of the product, incremental and usable at compile time. One 256-entry table each (512 B or 1 KiB of
-// flash, only for those that are used); 64-bit hosts take eight bytes per step for the 32-bit ones.
+// flash, only for those that are used); 64-bit hosts take eight bytes per step for the 32-bit ones. With TML_SMALL
+// defined (for all of an image: its bootloader) the table has 16 entries, and a byte takes two steps.
 //
 //   Crc16Ccitt   reflected 0x1021, init 0xFFFF, no final xor     Zephyr crc16_ccitt; sensor stream section 2
 //   "123456789" -> 0x6F91 Crc16Xmodem  0x1021, init 0, not reflected                   boot loader link "123456789" ->
@@ -35,15 +36,24 @@ constexpr Word reflect(Word value) {
   return static_cast<Word>(out);
 }
 
+/// Bits of the message that one step takes: the table's index.
+#ifdef TML_SMALL
+inline constexpr unsigned kCrcStepBits = 4;
+#else
+inline constexpr unsigned kCrcStepBits = 8;
+#endif
+inline constexpr std::uint32_t kCrcEntries = 1U << kCrcStepBits;
+
 template <class Word, Word kPolynomial, bool kReflected, std::size_t kSlices>
-constexpr std::array<std::array<Word, 256>, kSlices> make_crc_tables() {
+constexpr std::array<std::array<Word, kCrcEntries>, kSlices> make_crc_tables() {
+  static_assert(kSlices == 1 || kCrcStepBits == 8);
   constexpr unsigned kBits = sizeof(Word) * 8;
   constexpr std::uint32_t kTop = std::uint32_t{1} << (kBits - 1);
   constexpr std::uint32_t kStep = kReflected ? reflect(kPolynomial) : kPolynomial;
-  std::array<std::array<Word, 256>, kSlices> tables{};
-  for (std::uint32_t i = 0; i < 256; ++i) {
-    std::uint32_t crc = kReflected ? i : i << (kBits - 8);
-    for (unsigned bit = 0; bit < 8; ++bit) {
+  std::array<std::array<Word, kCrcEntries>, kSlices> tables{};
+  for (std::uint32_t i = 0; i < kCrcEntries; ++i) {
+    std::uint32_t crc = kReflected ? i : i << (kBits - kCrcStepBits);
+    for (unsigned bit = 0; bit < kCrcStepBits; ++bit) {
       if constexpr (kReflected) {
         crc = (crc & 1U) != 0 ? (crc >> 1U) ^ kStep : crc >> 1U;
       } else {
@@ -53,7 +63,7 @@ constexpr std::array<std::array<Word, 256>, kSlices> make_crc_tables() {
     tables[0][i] = static_cast<Word>(crc);
   }
   for (std::size_t slice = 1; slice < kSlices; ++slice) {
-    for (unsigned i = 0; i < 256; ++i) {
+    for (unsigned i = 0; i < kCrcEntries; ++i) {
       const Word previous = tables[slice - 1][i];
       tables[slice][i] = static_cast<Word>((previous >> 8U) ^ tables[0][previous & 0xFFU]);
     }
@@ -69,12 +79,14 @@ class Crc {
   using Value = Word;
 
   constexpr void update(std::uint8_t byte) {
-    const std::uint32_t state = state_;
-    if constexpr (kReflected) {
-      state_ = static_cast<Word>((state >> 8U) ^ kTables[0][(state ^ byte) & 0xFFU]);
+    if constexpr (kStepBits == 8) {
+      step(byte);
+    } else if constexpr (kReflected) {
+      step(byte);
+      step(static_cast<std::uint8_t>(byte >> 4U));
     } else {
-      constexpr unsigned kShift = sizeof(Word) * 8 - 8;
-      state_ = static_cast<Word>((state << 8U) ^ kTables[0][((state >> kShift) ^ byte) & 0xFFU]);
+      step(static_cast<std::uint8_t>(byte >> 4U));
+      step(byte);
     }
   }
   constexpr void update(std::span<const std::byte> bytes) {
@@ -105,10 +117,24 @@ class Crc {
   }
 
  private:
-  static constexpr std::size_t kSlices =
-      kReflected && sizeof(Word) == 4 && sizeof(void*) == 8 && std::endian::native == std::endian::little ? 8 : 1;
+  static constexpr unsigned kStepBits = detail::kCrcStepBits;
+  static constexpr std::size_t kSlices = kStepBits == 8 && kReflected && sizeof(Word) == 4 && sizeof(void*) == 8 &&
+                                                 std::endian::native == std::endian::little
+                                             ? 8
+                                             : 1;
   static constexpr auto kTables = detail::make_crc_tables<Word, kPolynomial, kReflected, kSlices>();
 
+  // The low bits of `bits`.
+  constexpr void step(std::uint8_t bits) {
+    constexpr std::uint32_t kMask = detail::kCrcEntries - 1;
+    const std::uint32_t state = state_;
+    if constexpr (kReflected) {
+      state_ = static_cast<Word>((state >> kStepBits) ^ kTables[0][(state ^ bits) & kMask]);
+    } else {
+      constexpr unsigned kShift = sizeof(Word) * 8 - kStepBits;
+      state_ = static_cast<Word>((state << kStepBits) ^ kTables[0][((state >> kShift) ^ bits) & kMask]);
+    }
+  }
   void step8(const std::byte* at) {
     std::uint32_t low = 0;
     std::uint32_t high = 0;

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The TML authors
+//
+// The public halves of the two keys that everybody has: for trying things out, and refused by a release build
+// (Trust::release). The secret halves are derived from fixed texts, see common/flashlink/development_key.hpp:
+// SHA-256 of the text is the Ed25519 seed (RFC 8032, 5.1.5).
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "common/wire/manifest.hpp"
+
+namespace tml::fw::update {
+
+using PublicKey = std::array<std::uint8_t, wire::flash::kKeyBytes>;
+using KeyId = std::array<std::uint8_t, wire::flash::kKeyIdBytes>;
+
+/// Signs objects. "TML development key, no secret"
+inline constexpr PublicKey kDevelopmentKey{0x80, 0x2C, 0x73, 0xEB, 0xD9, 0x0E, 0x5D, 0xA8, 0x97, 0x64, 0x1E,
+                                           0x30, 0xB4, 0x12, 0x06, 0x5C, 0xA0, 0x64, 0x35, 0xB8, 0xDD, 0xBA,
+                                           0xCF, 0xD0, 0xA9, 0x12, 0x9E, 0xC3, 0xAC, 0x00, 0x51, 0xBB};
+inline constexpr KeyId kDevelopmentKeyId{0x04, 0x3B, 0xDD, 0xB6, 0xFA, 0x4E, 0x06, 0xBC};
+
+/// Signs key sets. "TML development root, no secret"
+inline constexpr PublicKey kDevelopmentRoot{0x00, 0xB8, 0x4C, 0x94, 0xA9, 0x3E, 0x9C, 0x4D, 0x65, 0x63, 0x3A,
+                                            0xB5, 0x7C, 0x1A, 0x86, 0x75, 0xFA, 0xCD, 0x9C, 0x27, 0x8D, 0xD5,
+                                            0x22, 0x97, 0xE3, 0x51, 0x7A, 0xC0, 0x9F, 0x7F, 0x89, 0xE4};
+inline constexpr KeyId kDevelopmentRootId{0x9D, 0xAF, 0x73, 0x44, 0xD9, 0x14, 0x34, 0x98};
+
+}  // namespace tml::fw::update
