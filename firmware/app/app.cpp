@@ -4,12 +4,14 @@
 
 namespace tml::fw::app {
 
-App::App(const Board& board) : machine_(board), editor_(machine_.services.sink()) {}
+App::App(const Board& board)
+    : machine_(board), editor_(machine_.services.sink()), background_(machine_.services, machine_.slots) {}
 
 void App::start() {
   Services& services = machine_.services;
   services.config.mount();
   services.samples.mount();
+  background_.start();
   const hal::SystemInfo& about = services.board.system.info();
   Line line;
   line.put("\nHello from TML on ").put(about.device_type).put(", firmware ").put(about.firmware_version);
@@ -23,9 +25,11 @@ void App::start() {
 Wake App::poll() {
   Services& services = machine_.services;
   if (mode_ == Mode::finished) return {};
+  background_.begin_poll();
   services.out.flush();
   if (mode_ == Mode::idle) take_input();
   const bool more_input = mode_ == Mode::job && watch_for_stop();
+  background_.take_frames();
   Step step;
   switch (mode_) {
     case Mode::idle:
@@ -43,8 +47,7 @@ Wake App::poll() {
       break;
     case Mode::resetting:
       if (services.out.drained()) {
-        mode_ = Mode::finished;
-        services.board.system.reset();
+        restart();
         return {};
       }
       step = Step::when_sent();
@@ -52,30 +55,33 @@ Wake App::poll() {
     case Mode::finished:
       break;
   }
+  const std::uint64_t link_us = background_.poll(mode_ == Mode::job);
+  if (background_.finished()) {
+    mode_ = Mode::finished;
+    return {};
+  }
+  if (link_us < step.delay_us) step.delay_us = link_us;
   const std::size_t queued = services.out.queued();
   services.out.flush();
   // What the job waits for may have happened just now: a port that hands on what it takes at once has no progress to
   // tell of later.
   const bool could_go_on = services.out.queued() > 0 && services.board.uart.tx_space() > 0;
   if (more_input || could_go_on || (step.on_transmit && services.out.queued() < queued)) step.delay_us = 0;
-  return {step.delay_us, step.on_transmit || services.out.queued() > 0};
+  return {step.delay_us, step.on_transmit || services.out.queued() > 0 || services.out.frame_waits()};
 }
 
-bool App::next_byte(std::uint8_t& byte) {
-  if (received_first_ == received_end_) {
-    received_first_ = 0;
-    received_end_ = machine_.services.board.uart.read(received_);
-    if (received_end_ == 0) return false;
-  }
-  byte = received_[received_first_++];
-  return true;
+void App::restart() {
+  const Board& board = machine_.services.board;
+  mode_ = Mode::finished;
+  if (!machine_.bootloader_wanted) return board.system.reset();
+  board.update->parts.port.ask_to_stay();
+  board.update->parts.port.reset(wire::flash::BootReason::request);
 }
 
 void App::take_input() {
   Services& services = machine_.services;
   std::uint8_t byte = 0;
-  // One buffer's worth per step, so that a host that never pauses does not keep us here.
-  for (std::size_t i = 0; i < received_.size() && services.out.room() >= kEchoRoom && next_byte(byte); ++i) {
+  for (std::size_t i = 0; i < kTextPerStep && services.out.room() >= kEchoRoom && background_.next_text(byte); ++i) {
     const bool skip = skip_cr_ && byte == '\r';
     skip_cr_ = false;
     idle_since_us_ = services.board.clock.wire_us();
@@ -91,8 +97,8 @@ void App::take_input() {
 
 bool App::watch_for_stop() {
   std::uint8_t byte = 0;
-  for (std::size_t i = 0; i < received_.size(); ++i) {
-    if (!next_byte(byte)) return false;
+  for (std::size_t i = 0; i < kTextPerStep; ++i) {
+    if (!background_.next_text(byte)) return background_.enough();
     if (skip_cr_ && byte == '\r') {
       skip_cr_ = false;
       continue;
@@ -109,7 +115,7 @@ bool App::watch_for_stop() {
 
 Step App::idle_step() {
   Services& services = machine_.services;
-  if (received_first_ < received_end_) return services.out.room() >= kEchoRoom ? Step::again() : Step::when_sent();
+  if (background_.text_waits()) return services.out.room() >= kEchoRoom ? Step::again() : Step::when_sent();
   if (erased_ahead_) return Step::after(Step::kNever);
   const std::uint64_t idle_us = services.board.clock.wire_us() - idle_since_us_;
   if (idle_us < kIdleUs) return Step::after(kIdleUs - idle_us);

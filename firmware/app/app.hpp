@@ -8,11 +8,11 @@
 //     and prompt for (;;) { sleep_until(app.poll()); }                                       // docs/porting.md
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 
 #include "common/wire/line_editor.hpp"
+#include "firmware/app/background.hpp"
 #include "firmware/app/board.hpp"
 #include "firmware/app/commands.hpp"
 #include "firmware/app/job.hpp"
@@ -48,8 +48,8 @@ class App {
   /// costs speed (or readings, when later than what the sensor buffers).
   Wake poll();
 
-  /// True after a reset was asked for (AT+RESET) and System::reset() was called and returned: destroy this App and make
-  /// a new one.
+  /// True after a reset was asked for and System::reset() (AT+RESET) or BootPort::reset() (AT+BOOTMODE, REBOOT over the
+  /// flash link) was called and returned: destroy this App and make a new one.
   [[nodiscard]] bool finished() const { return mode_ == Mode::finished; }
 
   /// The stores, for tests and for a board's own diagnostics.
@@ -66,7 +66,10 @@ class App {
   /// Most that one byte makes the editor print: a redraw of its longest line.
   static constexpr std::size_t kEchoRoom = 1024;
 
-  [[nodiscard]] bool next_byte(std::uint8_t& byte);
+  /// Bytes of text that one step takes: a host that never pauses does not keep us here.
+  static constexpr std::size_t kTextPerStep = 64;
+
+  void restart();
   void take_input();
   /// True when there may be more to read.
   bool watch_for_stop();
@@ -83,9 +86,7 @@ class App {
   bool erased_ahead_ = false;
   std::uint64_t answer_at_us_ = 0;
   std::uint64_t idle_since_us_ = 0;
-  std::array<std::uint8_t, 64> received_{};
-  std::size_t received_first_ = 0;
-  std::size_t received_end_ = 0;
+  Background background_;
 };
 
 /// The RAM budget of the application on an MCU, all buffers included (docs/firmware.md lists them).

@@ -16,11 +16,26 @@
 #include "firmware/hal/system.hpp"
 #include "firmware/hal/uart.hpp"
 #include "firmware/nn/kernels.hpp"
+#include "firmware/update/installer.hpp"
+#include "firmware/update/link_server.hpp"
+#include "firmware/update/parts.hpp"
 
 namespace tml::fw::app {
 
 inline constexpr std::size_t kMaxSensors = 8;
 inline constexpr std::uint32_t kMaxSampleSectors = 4096;  ///< 16 MiB
+
+/// Updates in the background (docs/flash-link.md, "Background mode"): an engine on memory of its own. The installer is
+/// mounted, the link's mode is application; the application sets contract and watcher, and from App::start() on it
+/// alone calls both.
+struct UpdateEngine {
+  update::Installer& installer;
+  update::LinkServer& link;
+  const update::Parts& parts;
+  /// The application slot that this program was started from; kNoSlot: the board cannot tell, the boot log's word
+  /// counts.
+  std::uint8_t own_slot = wire::flash::kNoSlot;
+};
 
 /// Everything the application runs on. All of it outlives the App.
 struct Board {
@@ -40,6 +55,8 @@ struct Board {
   std::span<std::uint8_t> arena = {};
   /// What runs the models' steps: nn::m4::kTable on Cortex-M4F, nn::fast::kTable on a host. Null: no models.
   const nn::KernelTable* kernels = nullptr;
+  /// Optional: without it there are no frames on the line, and no bootloader for AT+BOOTMODE.
+  const UpdateEngine* update = nullptr;
 };
 
 }  // namespace tml::fw::app

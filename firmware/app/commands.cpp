@@ -63,7 +63,12 @@ constexpr std::array kCommands = {
     Command{"MODELINFO", nullptr, model_info, nullptr, "", 0, 0, "Tells about the packages in the model slots"},
     Command{"DRIFT", nullptr, drift, reset_drift, "RESET", 1, 1, "Tells what the models have seen since the reset"},
     Command{"CASCADE", nullptr, cascade, nullptr, "", 0, 0, "Tells what the second stage of a cascade cost"},
-    Command{"BOOTMODE", no_bootloader, nullptr, nullptr, "", 0, 0, "Restarts into the boot loader"},
+    Command{"BOOTMODE", boot_mode, nullptr, nullptr, "", 0, 0, "Restarts into the boot loader"},
+    Command{"SLOTS", nullptr, slots, nullptr, "", 0, 0, "Tells about the slots that updates go to"},
+    Command{"CONFIRM", confirm_all, nullptr, confirm, "LANE(app/model-0/model-1)", 1, 1,
+            "Keeps what is on trial: everything, or that of one lane"},
+    Command{"REVERT", nullptr, nullptr, revert, "LANE(app/model-0/model-1)", 1, 1,
+            "Goes back to what ran before the last update"},
 };
 
 void refuse(Services& services, wire::AtRefusal refusal, std::string_view line) {
@@ -164,11 +169,6 @@ Job* reset(Machine& machine, const wire::AtRequest&) {
 
 Job* scan_wifi(Machine& machine, const wire::AtRequest&) {
   print_error(machine.services, "Device does not have a WiFi interface");
-  return nullptr;
-}
-
-Job* no_bootloader(Machine& machine, const wire::AtRequest&) {
-  print_error(machine.services, "no bootloader");
   return nullptr;
 }
 

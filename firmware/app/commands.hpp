@@ -70,6 +70,7 @@ struct Machine {
   DriftReport drift_report;
   CascadeReport cascade_report;
   bool reset_wanted = false;
+  bool bootloader_wanted = false;  ///< With reset_wanted: and there to stay.
 };
 
 /// Writes the whole answer, ending in a line end, and returns nullptr; or starts a job and returns it. The views in the

@@ -59,6 +59,13 @@ Job* drift(Machine&, const wire::AtRequest&);
 Job* reset_drift(Machine&, const wire::AtRequest&);
 Job* cascade(Machine&, const wire::AtRequest&);
 
+// update_handlers.cpp
+Job* boot_mode(Machine&, const wire::AtRequest&);
+Job* slots(Machine&, const wire::AtRequest&);
+Job* confirm_all(Machine&, const wire::AtRequest&);
+Job* confirm(Machine&, const wire::AtRequest&);
+Job* revert(Machine&, const wire::AtRequest&);
+
 // commands.cpp
 Job* help(Machine&, const wire::AtRequest&);
 Job* info(Machine&, const wire::AtRequest&);
@@ -67,6 +74,5 @@ Job* device_info(Machine&, const wire::AtRequest&);
 Job* sensors(Machine&, const wire::AtRequest&);
 Job* reset(Machine&, const wire::AtRequest&);
 Job* scan_wifi(Machine&, const wire::AtRequest&);
-Job* no_bootloader(Machine&, const wire::AtRequest&);
 
 }  // namespace tml::fw::app::handlers

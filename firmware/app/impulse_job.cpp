@@ -38,6 +38,9 @@ Step ImpulseJob::settle(std::uint32_t baud, State next) {
 Step ImpulseJob::step() {
   const hal::SystemInfo& info = services_.board.system.info();
   const bool winding_up = state_ == State::settle_after || state_ == State::tail || state_ == State::settle_before;
+  // What pair_ points to is gone or about to be.
+  const bool replaced = state_ != State::check && !winding_up && !slots_.intact(use_);
+  if (replaced && failure_.empty()) failure_ = "the model was replaced";
   if ((stopping_ || !failure_.empty()) && !winding_up) return end();
   switch (state_) {
     case State::check:

@@ -117,6 +117,7 @@ class ImpulseJob final : public Job {
   bool stopping_ = false;
   std::string_view failure_;  ///< Why the run ends; static text.
 
+  ModelSlots::Use use_;  ///< What pair_ was made from.
   Pair pair_;
   Source source_;
   Readings readings_;

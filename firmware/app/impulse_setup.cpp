@@ -57,6 +57,8 @@ bool ImpulseJob::lay_out(Line& reason) {
 }
 
 bool ImpulseJob::prepare() {
+  // Both: what slot 1 holds decides whether there is a cascade.
+  for (std::size_t slot = 0; slot < kModelSlots; ++slot) slots_.use_slot(slot, use_);
   const Impulse* const slot0 = slots_.impulse(0);
   const Impulse* const slot1 = slots_.impulse(1);
   if (slot0 == nullptr && slot1 == nullptr) {

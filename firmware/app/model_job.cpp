@@ -44,6 +44,7 @@ Step ModelJob::refuse(std::string_view why) {
 }
 
 bool ModelJob::prepare() {
+  use_ = {};
   if (slot_ < kModelSlots) bank_ = slots_.active(slot_);
   if (slot_ == kModelSlots && bank_ == kModelBanks) {
     (void)refuse("the slot must be 0, 1, 0A, 0B, 1A or 1B");
@@ -53,6 +54,11 @@ bool ModelJob::prepare() {
   if (!valid || !slots_.bank(bank_).impulse.has_model()) {
     (void)refuse("no model in this slot, AT+MODELINFO? tells more");
     return false;
+  }
+  if (slot_ < kModelSlots) {
+    slots_.use_slot(slot_, use_);
+  } else {
+    slots_.use_bank(bank_, use_);
   }
   view_ = slots_.bank(bank_).impulse.package;
   const wire::model::TensorFacts& input = view_.header().input;
@@ -132,6 +138,11 @@ Step ModelJob::output() {
 Step ModelJob::step() {
   Output& out = services_.out;
   if (out.room() < 2 * Line::kMax) return Step::when_sent();
+  if (state_ != State::check && !slots_.intact(use_)) {
+    (void)refuse("the model was replaced");
+    out.text("END OUTPUT\n");
+    return Step::finished();
+  }
   switch (state_) {
     case State::check:
       if (!slots_.check_some()) return Step::again();

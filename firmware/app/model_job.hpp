@@ -25,7 +25,7 @@ class ModelJob final : public Job {
   void begin(std::string_view slot, std::uint32_t bytes);
   Step step() override;
   void stop() override {}
-  [[nodiscard]] bool listens() const override { return input_.listens(); }
+  [[nodiscard]] bool listens() const override { return state_ == State::receive && input_.listens(); }
   void receive(std::uint8_t byte) override { input_.receive(byte); }
 
  private:
@@ -42,6 +42,7 @@ class ModelJob final : public Job {
 
   Services& services_;
   ModelSlots& slots_;
+  ModelSlots::Use use_;
   BlockInput input_;
   std::size_t bank_ = kModelBanks;
   std::size_t slot_ = kModelSlots;  ///< When a slot was named.

@@ -18,7 +18,7 @@ namespace tml::fw::app {
 struct Services {
   explicit Services(const Board& hardware)
       : board(hardware),
-        out(hardware.uart),
+        out(hardware.uart, hardware.update != nullptr ? &hardware.update->link : nullptr),
         config(hardware.flash, hardware.config_region),
         samples(hardware.flash, hardware.sample_region) {}
 

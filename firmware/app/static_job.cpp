@@ -14,7 +14,10 @@ void StaticJob::begin(bool debug, std::uint32_t count) {
 }
 
 bool StaticJob::prepare() {
-  const Impulse* const impulse = slots_.impulse(0) != nullptr ? slots_.impulse(0) : slots_.impulse(1);
+  const std::size_t slot = slots_.impulse(0) != nullptr ? 0 : 1;
+  use_ = {};
+  slots_.use_slot(slot, use_);
+  const Impulse* const impulse = slots_.impulse(slot);
   if (impulse == nullptr) {
     print_no_model(services_, slots_);
     return false;
@@ -62,6 +65,11 @@ Step StaticJob::finish(unsigned code) {
 
 Step StaticJob::step() {
   Output& out = services_.out;
+  if (state_ != State::check && !slots_.intact(use_)) {
+    if (out.room() < Line::kMax) return Step::when_sent();
+    out.text("ERR: the model was replaced\n");
+    return finish(kFailed);
+  }
   switch (state_) {
     case State::check:
       if (!slots_.check_some()) return Step::again();

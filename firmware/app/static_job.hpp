@@ -25,7 +25,7 @@ class StaticJob final : public Job {
   void begin(bool debug, std::uint32_t count);
   Step step() override;
   void stop() override {}
-  [[nodiscard]] bool listens() const override { return input_.listens(); }
+  [[nodiscard]] bool listens() const override { return state_ == State::receive && input_.listens(); }
   void receive(std::uint8_t byte) override { input_.receive(byte); }
 
  private:
@@ -40,6 +40,7 @@ class StaticJob final : public Job {
 
   Services& services_;
   ModelSlots& slots_;
+  ModelSlots::Use use_;
   BlockInput input_;
   Stage stage_;
   std::span<float> values_;

@@ -3,7 +3,6 @@
 #include "firmware/boards/mps2_an386/event_port.hpp"
 
 #include <array>
-#include <charconv>
 
 #include "firmware/boards/mps2_an386/registers.hpp"
 
@@ -12,10 +11,14 @@ namespace {
 
 constexpr std::uint32_t kDivider = 16;  // the fastest: the machine does not model the rate
 
-void tell_in_base(std::uint32_t number, int base) {
-  std::array<char, 12> digits{};
-  const auto done = std::to_chars(digits.data(), digits.data() + digits.size(), number, base);
-  tell({digits.data(), static_cast<std::size_t>(done.ptr - digits.data())});
+void tell_in_base(std::uint32_t number, std::uint32_t base) {
+  std::array<char, 10> digits;  // of 2^32 - 1 in base 10
+  std::size_t at = digits.size();
+  do {
+    digits[--at] = "0123456789abcdef"[number % base];
+    number /= base;
+  } while (number > 0);
+  tell({digits.data() + at, digits.size() - at});
 }
 
 }  // namespace

@@ -22,12 +22,9 @@ namespace tml::fw::mps2 {
 
 inline constexpr std::uint32_t kPsramBase = 0x21000000;  ///< flash-link reference, section 8
 inline constexpr std::uint32_t kPsramBytes = 16U << 20U;
-inline constexpr std::uint32_t kWindowOffset = 0xF00000;   ///< In the PSRAM. The flash ends here.
-inline constexpr std::uint32_t kWindowMagic = 0x574C4D54;  ///< "TMLW"
+inline constexpr std::uint32_t kWindowOffset = hal::kBoardRegion.offset;  ///< In the PSRAM. The flash ends here.
+inline constexpr std::uint32_t kWindowMagic = 0x574C4D54;                 ///< "TMLW"
 inline constexpr std::uint32_t kWindowVersion = 1;
-
-/// Captures end where the window begins.
-inline constexpr hal::FlashRegion kSamples{hal::kSampleRegion.offset, kWindowOffset - hal::kSampleRegion.offset};
 
 inline constexpr std::size_t kRingBytes = 128U << 10U;
 inline constexpr std::size_t kFrameBytes = 320 * 240 * 3;
@@ -80,10 +77,11 @@ struct Window {
   std::array<SensorChannel, boards::kSensorKinds> sensors;
   CameraChannel camera;
   WearAccount wear;
-  std::uint32_t stack_bytes;  ///< Firmware: the most that the stack has held since its reset.
+  std::uint32_t stack_bytes;  ///< Application: the most that the stack has held since its reset.
   /// Readings of each sensor: rows of float, or int16 audio. Reading n is at index n % ring_readings().
   alignas(16) std::array<std::array<std::uint8_t, kRingBytes>, boards::kSensorKinds> rings;
   alignas(16) std::array<std::uint8_t, kFrameBytes> frame;
+  std::uint32_t boot_stack_bytes;  ///< Bootloader: as stack_bytes.
 };
 static_assert(sizeof(Window) <= kPsramBytes - kWindowOffset);
 static_assert(offsetof(Window, sensors) == 88 && sizeof(SensorChannel) == 160 && sizeof(CameraChannel) == 156);

@@ -2,18 +2,20 @@
 // SPDX-FileCopyrightText: The TML authors
 //
 // The board: its parts, the application on them, and the loop that sleeps in between.
-#include <algorithm>
 #include <array>
 
 #include "firmware/app/app.hpp"
+#include "firmware/boards/mps2_an386/app_update.hpp"
+#include "firmware/boards/mps2_an386/board_boot.hpp"
 #include "firmware/boards/mps2_an386/board_clock.hpp"
 #include "firmware/boards/mps2_an386/board_system.hpp"
 #include "firmware/boards/mps2_an386/cmsdk_uart.hpp"
 #include "firmware/boards/mps2_an386/event_port.hpp"
-#include "firmware/boards/mps2_an386/host_window.hpp"
+#include "firmware/boards/mps2_an386/idle.hpp"
+#include "firmware/boards/mps2_an386/image_header.hpp"
 #include "firmware/boards/mps2_an386/psram_flash.hpp"
-#include "firmware/boards/mps2_an386/registers.hpp"
 #include "firmware/boards/mps2_an386/stack_mark.hpp"
+#include "firmware/boards/mps2_an386/window.hpp"
 #include "firmware/boards/mps2_an386/window_camera.hpp"
 #include "firmware/boards/mps2_an386/window_random.hpp"
 #include "firmware/boards/mps2_an386/window_sensor.hpp"
@@ -27,21 +29,14 @@ namespace nn = tml::fw::nn;
 using namespace tml::fw::mps2;  // NOLINT: this file is the board
 using tml::fw::boards::SensorKind;
 
-constexpr std::size_t kArenaBytes = 1U << 20U;
 __attribute__((section(".arena"))) alignas(16) std::array<std::uint8_t, kArenaBytes> arena;
+
+std::array<std::uint8_t, kReceiveRingBytes> received;
+std::array<std::uint8_t, 1024> sent;
 
 app::App* application = nullptr;
 
 std::string_view label() { return application->services().config.config().label.view(); }
-
-Window& open_window() {
-  // NOLINTNEXTLINE(performance-no-int-to-ptr)
-  Window& window = *reinterpret_cast<Window*>(kPsramBase + kWindowOffset);
-  if (window.magic != kWindowMagic || window.version != kWindowVersion) {
-    panic("no host window: start this image with scripts/qemu-board; magic", window.magic);
-  }
-  return window;
-}
 
 void tell_of_sample(const app::FileInfo& file) {
   tell("sample ");
@@ -51,31 +46,34 @@ void tell_of_sample(const app::FileInfo& file) {
   tell("\n");
 }
 
+void tell_of_start() {
+  tell("boot");
+  if (running_slot() != tml::wire::flash::kNoSlot) {
+    tell(" ");
+    tell(tml::wire::flash::slot_name(running_slot()));
+    tell(" ");
+    tell(image_header().version);
+  }
+  tell("\n");
+}
+
 std::uint32_t newest_number() {
   const app::FileInfo* const newest = application->services().samples.newest();
   return newest == nullptr ? 0 : newest->number;
-}
-
-// A received byte, a free transmitter and the timer end the sleep. They are looked at with interrupts held back: one
-// that comes now ends `wfi` at once.
-void sleep(const app::Wake& wake, const CmsdkUart& uart, std::uint32_t sent_before, BoardClock& clock) {
-  const CriticalSection alone;
-  if (uart.received() || (wake.on_transmit && uart.transmissions() != sent_before)) return;
-  clock.wake_in(std::min(wake.delay_us, BoardClock::kMaxSleepUs));
-  asm volatile("wfi");  // NOLINT(hicpp-no-assembler)
 }
 
 }  // namespace
 
 int main() {
   start_event_port();
+  if (image_header().kernels != nn::m4::kTable.mask()) panic("the image header has other kernels than", 0);
   Window& window = open_window();
   static BoardClock clock;
   clock.start(window.speed);
   static PsramFlash flash(window.wear);
   static WindowRandom random(window);
   static BoardSystem system(window);
-  static CmsdkUart uart;
+  static CmsdkUart uart(received, sent);
   uart.start(system.info().default_baud);
 
   static WindowSensor accelerometer(SensorKind::accelerometer, window, clock, label);
@@ -87,22 +85,25 @@ int main() {
                                                         &inertial6};
   static WindowCamera camera(window, clock, label);
 
+  static BoardBoot port(0, window.stack_bytes);
+  const app::UpdateEngine& update = update_engine(flash, clock, random, uart, port, window);
   static app::App the_application({.uart = uart,
                                    .clock = clock,
                                    .flash = flash,
                                    .config_region = hal::kConfigRegion,
-                                   .sample_region = kSamples,
+                                   .sample_region = hal::kSampleRegion,
                                    .random = random,
                                    .system = system,
                                    .sensors = kSensors,
                                    .camera = window.camera.present != 0 ? &camera : nullptr,
                                    .model_slots = hal::kModelSlotRegions,
                                    .arena = arena,
-                                   .kernels = &nn::m4::kTable});
+                                   .kernels = &nn::m4::kTable,
+                                   .update = &update});
   application = &the_application;
   application->start();
   std::uint32_t told = newest_number();
-  tell("boot\n");
+  tell_of_start();
   for (;;) {
     const std::uint32_t sent_before = uart.transmissions();
     const app::Wake wake = application->poll();
@@ -112,6 +113,6 @@ int main() {
     }
     if (wake.delay_us == 0) continue;
     window.stack_bytes = deepest_stack();
-    sleep(wake, uart, sent_before, clock);
+    sleep(wake.delay_us, wake.on_transmit, sent_before, uart, clock);
   }
 }

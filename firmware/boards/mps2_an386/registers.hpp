@@ -2,8 +2,8 @@
 // SPDX-FileCopyrightText: The TML authors
 //
 // The registers of the MPS2 FPGA image AN386 that this port uses. Sources: Arm Cortex-M System Design Kit (DDI 0479),
-// chapter 4 (APB timer, APB UART); Arm application note 386, memory map and interrupts; Armv7-M reference manual (SCB,
-// NVIC).
+// chapter 4 (APB timer, APB UART, APB watchdog); Arm application note 386, memory map and interrupts; Armv7-M reference
+// manual (SCB, NVIC).
 #pragma once
 
 #include <cstdint>
@@ -38,11 +38,25 @@ struct TimerRegisters {
 inline constexpr std::uint32_t kTimerRun = 1U << 0U;
 inline constexpr std::uint32_t kTimerInterrupt = 1U << 3U;
 
+struct WatchdogRegisters {
+  volatile std::uint32_t load;  ///< Counts down from here at kCoreHz; the second time at 0 resets.
+  volatile std::uint32_t value;
+  volatile std::uint32_t control;  ///< kWatchdogInterrupt, which also lets it run, and kWatchdogReset.
+  volatile std::uint32_t clear;    ///< Any write: begin again, and forget the interrupt.
+  std::uint32_t status[2];         // NOLINT(modernize-avoid-c-arrays)
+  std::uint32_t reserved[762];     // NOLINT(modernize-avoid-c-arrays)
+  volatile std::uint32_t lock;     ///< kWatchdogKey opens the others for writing, anything else closes them.
+};
+inline constexpr std::uint32_t kWatchdogInterrupt = 1U << 0U;
+inline constexpr std::uint32_t kWatchdogReset = 1U << 1U;
+inline constexpr std::uint32_t kWatchdogKey = 0x1ACCE551;
+
 // NOLINTBEGIN(performance-no-int-to-ptr): memory-mapped hardware
 inline TimerRegisters& timer0() { return *reinterpret_cast<TimerRegisters*>(0x40000000U); }
 inline TimerRegisters& timer1() { return *reinterpret_cast<TimerRegisters*>(0x40001000U); }
 inline UartRegisters& uart0() { return *reinterpret_cast<UartRegisters*>(0x40004000U); }
 inline UartRegisters& uart1() { return *reinterpret_cast<UartRegisters*>(0x40005000U); }
+inline WatchdogRegisters& watchdog() { return *reinterpret_cast<WatchdogRegisters*>(0x40008000U); }
 inline volatile std::uint32_t& register_at(std::uint32_t address) {
   return *reinterpret_cast<volatile std::uint32_t*>(address);
 }
@@ -55,6 +69,9 @@ inline constexpr unsigned kTimer1Irq = 9;
 inline constexpr unsigned kIrqs = 32;
 
 inline constexpr std::uint32_t kNvicEnable = 0xE000E100;
+inline constexpr std::uint32_t kNvicDisable = 0xE000E180;
+inline constexpr std::uint32_t kNvicForget = 0xE000E280;  ///< Clears what is pending.
+inline constexpr std::uint32_t kVtor = 0xE000ED08;
 inline constexpr std::uint32_t kCfsr = 0xE000ED28;   ///< Configurable fault status.
 inline constexpr std::uint32_t kCpacr = 0xE000ED88;  ///< Access to the floating-point unit.
 inline constexpr std::uint32_t kAircr = 0xE000ED0C;

@@ -6,11 +6,13 @@
 #include <cstdint>
 #include <cstring>
 
-#include "firmware/boards/mps2_an386/board_clock.hpp"
+#include "firmware/boards/mps2_an386/board_boot.hpp"
 #include "firmware/boards/mps2_an386/cmsdk_uart.hpp"
 #include "firmware/boards/mps2_an386/event_port.hpp"
+#include "firmware/boards/mps2_an386/mailbox.hpp"
 #include "firmware/boards/mps2_an386/registers.hpp"
 #include "firmware/boards/mps2_an386/stack_mark.hpp"
+#include "firmware/boards/mps2_an386/tick_clock.hpp"
 
 int main();
 
@@ -50,6 +52,7 @@ constexpr std::array<Handler, kExceptions> exceptions() {
   std::array<Handler, kExceptions> out{};
   out.fill(tml_fault);
   out[0] = tml_reset;
+  out[1] = tml::fw::mps2::on_watchdog;  // NMI
   return out;
 }
 
@@ -64,7 +67,8 @@ constexpr std::array<Handler, tml::fw::mps2::kIrqs> interrupts() {
 
 }  // namespace
 
-// The linker script puts this at address 0, where the processor looks after a reset.
+// The linker script puts this first: at address 0, where the processor looks after a reset, or where the bootloader
+// looks.
 extern const Vectors tml_vectors;
 __attribute__((section(".vectors"), used)) const Vectors tml_vectors{&tml_stack_top, exceptions(), interrupts()};
 
@@ -83,8 +87,14 @@ void tml_reset() {
   tml_fault();
 }
 
+// An application that a bootloader started hands back to it; nothing is below the bootloader.
 void tml_fault() {
   tml::fw::mps2::start_event_port();
+  if (register_at(tml::fw::mps2::kVtor) != 0) {
+    tml::fw::mps2::tell("fault\n");
+    tml::fw::mps2::leave_reason(tml::wire::flash::BootReason::fault);
+    tml::fw::mps2::reset_processor();
+  }
   tml::fw::mps2::panic("processor fault, status", register_at(tml::fw::mps2::kCfsr));
 }
 

@@ -10,6 +10,7 @@
 
 #include "common/base/file.hpp"
 #include "common/base/version.hpp"
+#include "firmware/boards/native/factory.hpp"
 #include "firmware/boards/native/playlist.hpp"
 #include "firmware/hal/flash_layout.hpp"
 
@@ -17,11 +18,6 @@ namespace tml::fw::native {
 namespace {
 
 using std::chrono::nanoseconds;
-
-// A flash of 16 MiB has the map of hal/flash_layout.hpp; in a smaller one captures begin at a quarter too, and there
-// are no slots.
-constexpr std::uint32_t kSampleStart = 4;
-static_assert(hal::kLayoutFlashBytes / kSampleStart == hal::kSampleRegion.offset);
 
 constexpr int kMaxPasses = 32;  // then the other boards get their turn
 constexpr nanoseconds kReportEvery = std::chrono::seconds(1);
@@ -92,6 +88,11 @@ BoardSystem::BoardSystem(std::string id, std::uint32_t default_baud, std::uint32
            .work_unit = "cpu-ns"};
 }
 
+void BoardSystem::set_firmware_version(std::string version) {
+  firmware_version_ = std::move(version);
+  info_.firmware_version = firmware_version_;
+}
+
 Result<StateFolder> StateFolder::open(const std::filesystem::path& path) {
   if (!path.empty()) {
     Result<void> made = make_private_dir(path);
@@ -116,37 +117,90 @@ Board::Board(const BoardOptions& options, const Clock& clock, OpenWatch& watch, 
       events_(events),
       state_(std::move(state)),
       id_(std::move(id)),
-      board_clock_(clock, options.speed * (1 + options.clock_ppm * 1e-6)),
+      board_clock_(clock, options.speed * (1 + options.clock_ppm * 1e-6),
+                   options.handover ? options.handover->clock_started : clock.steady()),
       system_(id_, options.baud_model == 0 ? kDefaultBaud : options.baud_model, options.transfer_baud),
       uart_(options.baud_model, options.faults, options.seed + options.index, clock, watch),
+      port_(clock),
       schedule_(options.faults.timed),
       arena_(std::make_unique_for_overwrite<ArenaUnit[]>(kArenaBytes / sizeof(ArenaUnit))),
-      started_(clock.steady()) {}
+      started_(options.handover ? options.handover->started : clock.steady()) {
+  uart_.set_latency(options.update.latency);
+}
 
 Result<std::unique_ptr<Board>> Board::create(const BoardOptions& options, const Clock& clock, OpenWatch& watch,
                                              Events& events) {
-  Result<StateFolder> state = StateFolder::open(options.state);
+  Handover* const before = options.handover.get();
+  Result<StateFolder> state = before != nullptr ? StateFolder::adopt(before->state, before->state_is_temporary)
+                                                : StateFolder::open(options.state);
   if (!state) return pass(std::move(state.error()));
   const std::filesystem::path folder = state->path();
   // Filled in below: the flash is locked, and what another board keeps in the folder left alone, before there is a
   // board.
   const auto owner = std::make_shared<Board*>(nullptr);
-  Result<std::unique_ptr<FlashFile>> flash =
-      FlashFile::open(folder, options.flash_bytes, [owner, &events, index = options.index](const std::string& text) {
+  Result<std::unique_ptr<FlashFile>> flash = FlashFile::open(
+      folder, options.flash_bytes,
+      [owner, &events, index = options.index](const std::string& text) {
         events.panic(index, text);
         if (*owner != nullptr) (*owner)->link_.reset();
         std::_Exit(1);  // an MCU would halt here: nothing after a broken flash rule can be trusted
-      });
+      },
+      before != nullptr ? std::move(before->lock) : UniqueFd());
   if (!flash) return pass(std::move(flash.error()));
   Result<std::string> id = board_id(options, folder);
   if (!id) return pass(std::move(id.error()));
   std::unique_ptr<Board> board(new Board(options, clock, watch, events, std::move(*state), std::move(*id)));
   *owner = board.get();
   board->flash_ = std::move(*flash);
-  for (const ModelFile& model : options.models) {
-    Result<void> loaded = load_model(*board->flash_, model);
-    if (!loaded) return pass(std::move(loaded.error()));
+  Result<void> prepared = board->prepare_flash();
+  if (!prepared) return pass(std::move(prepared.error()));
+  Result<void> sensors = board->add_sensors();
+  if (!sensors) return pass(std::move(sensors.error()));
+  if (options.profile == Profile::ecm3532) {
+    board->ecm3532_ = std::make_unique<Ecm3532>(
+        options.faults.readings, options.seed + options.index,
+        Ecm3532::Wiring{.board = options.index, .flash = *board->chip_, .uart = board->uart_, .events = events});
+  } else if (options.profile != Profile::tml) {
+    Result<void> streaming = StreamProfile::prepare(options.stream);
+    if (!streaming) return pass(std::move(streaming.error()));
+    board->make_streamer();
   }
+  if (before != nullptr) board->take_over(*before);
+  if (before != nullptr && before->master.valid()) {
+    Result<Pty> pty = Pty::adopt(std::move(before->master), std::move(before->slave));
+    if (!pty) return pass(std::move(pty.error()));
+    Result<void> plugged = board->plug_in(std::move(*pty), true);
+    if (!plugged) return pass(std::move(plugged.error()));
+  } else if (before == nullptr) {
+    Result<void> plugged = board->plug(false);
+    if (!plugged) return pass(std::move(plugged.error()));
+  }
+  board->power_up(before != nullptr ? before->reason : BootPort::Reason::power);
+  return board;
+}
+
+Result<void> Board::prepare_flash() {
+  chip_ =
+      std::make_unique<ModelledFlash>(*flash_, options_.update.flash, options_.faults.bad_sectors,
+                                      [this](nanoseconds time) { uart_.hold_until(board_clock_.stand_still(time)); });
+  // What is done to a board before it is powered is not done again by a reset.
+  const bool new_life = options_.handover == nullptr;
+  for (std::size_t i = 0; new_life && i < options_.models.size(); ++i) {
+    Result<void> loaded = load_model(*flash_, options_.models[i]);
+    if (!loaded) return loaded;
+  }
+  if (options_.profile != Profile::tml || flash_->size_bytes() != hal::kLayoutFlashBytes) return {};
+  loader_ = std::make_unique<Loader>(options_.update, id_, *chip_, board_clock_, random_, port_);
+  if (!new_life || options_.update.blank || options_.update.release || !needs_factory(*flash_, board_clock_)) return {};
+  return program_factory(*flash_, board_clock_,
+                         {.version = parse_version(kVersion).value_or(0),
+                          .product = options_.update.product,
+                          .arena_bytes = kArenaBytes,
+                          .kernels = nn::fast::kTable.mask()});
+}
+
+Result<void> Board::add_sensors() {
+  const BoardOptions& options = options_;
   const std::array<std::pair<SensorKind, const std::string*>, kSensorKinds> sensors{
       {{SensorKind::accelerometer, &options.accelerometer},
        {SensorKind::microphone, &options.microphone},
@@ -154,22 +208,10 @@ Result<std::unique_ptr<Board>> Board::create(const BoardOptions& options, const 
        {SensorKind::inertial, &options.inertial},
        {SensorKind::inertial6, &options.inertial6}}};
   for (const auto& [kind, spec] : sensors) {
-    Result<void> added = board->add_sensor(kind, *spec);
-    if (!added) return pass(std::move(added.error()));
+    Result<void> added = add_sensor(kind, *spec);
+    if (!added) return added;
   }
-  if (!options.camera.empty()) {
-    Result<void> added = board->add_camera();
-    if (!added) return pass(std::move(added.error()));
-  }
-  if (options.profile != Profile::tml) {
-    Result<void> prepared = StreamProfile::prepare(options.stream);
-    if (!prepared) return pass(std::move(prepared.error()));
-    board->make_streamer();
-  }
-  board->boot();
-  Result<void> plugged = board->plug(false);
-  if (!plugged) return pass(std::move(plugged.error()));
-  return board;
+  return options.camera.empty() ? Result<void>() : add_camera();
 }
 
 Result<void> Board::add_sensor(SensorKind kind, const std::string& spec) {
@@ -191,7 +233,7 @@ Result<void> Board::add_camera() {
       make_camera_source(options_.camera, options_.seed + 1000 * (options_.index + 1U),
                          [this](const Error& error) { events_.complaint(options_.index, error); });
   if (!source) return pass(std::move(source.error()));
-  const auto label = [this] { return std::string(app_->services().config.config().label.view()); };
+  const auto label = [this] { return capture_label(); };
   camera_ = std::make_unique<VirtualCamera>(options_.camera_form, std::move(*source), board_clock_, label,
                                             [this](const std::string& name, const std::string& from) {
                                               events_.capture(options_.index, "Camera", name, from);
@@ -202,16 +244,30 @@ Result<void> Board::add_camera() {
 Result<void> Board::plug(bool again) {
   Result<Pty> pty = Pty::open();
   if (!pty) return pass(std::move(pty.error()));
-  pty_path_ = pty->slave_path();
-  uart_.plug(std::move(*pty));
-  if (!options_.link.empty()) {
-    Result<PtyLink> link = PtyLink::create(options_.link, pty_path_);
-    if (!link) {
-      uart_.unplug();
-      return pass(std::move(link.error()));
-    }
-    link_.emplace(std::move(*link));
+  Result<void> plugged = plug_in(std::move(*pty), false);
+  if (plugged && again) announce(true);
+  return plugged;
+}
+
+Result<void> Board::plug_in(Pty pty, bool taken_over) {
+  pty_path_ = pty.slave_path();
+  uart_.plug(std::move(pty), taken_over);
+  if (options_.link.empty()) return {};
+  if (taken_over) {
+    link_.emplace(PtyLink::adopt(options_.link, pty_path_));
+    return {};
   }
+  Result<PtyLink> link = PtyLink::create(options_.link, pty_path_);
+  if (!link) {
+    uart_.unplug();
+    return pass(std::move(link.error()));
+  }
+  link_.emplace(std::move(*link));
+  return {};
+}
+
+void Board::announce(bool again) {
+  announced_ = true;
   events_.ready(options_.index, {.pty = pty_path_,
                                  .link = options_.link.string(),
                                  .id = id_,
@@ -220,7 +276,6 @@ Result<void> Board::plug(bool again) {
                                  .baud_model = options_.baud_model,
                                  .profile = profile_name(options_.profile),
                                  .replugged = again});
-  return {};
 }
 
 void Board::unplug() {
@@ -244,35 +299,6 @@ void Board::make_streamer() {
                             .events = events_});
 }
 
-void Board::boot() {
-  app_.reset();
-  for (const auto& sensor : sensors_) sensor->stop();
-  if (camera_) camera_->stop();
-  uart_.reset();
-  app_due_ = nanoseconds(0);
-  if (streamer_) return streamer_->power_up(clock_.steady());
-  const std::uint32_t size = flash_->size_bytes();
-  const std::uint32_t sample_start = size / kSampleStart;
-  const std::span<const hal::FlashRegion> slots =
-      size == hal::kLayoutFlashBytes ? hal::kModelSlotRegions : std::span<const hal::FlashRegion>();
-  app_ = std::make_unique<app::App>(app::Board{.uart = uart_,
-                                               .clock = board_clock_,
-                                               .flash = *flash_,
-                                               .config_region = hal::kConfigRegion,
-                                               .sample_region = {sample_start, size - sample_start},
-                                               .random = random_,
-                                               .system = system_,
-                                               .sensors = sensor_list_,
-                                               .camera = camera_.get(),
-                                               .model_slots = slots,
-                                               .arena = {arena_[0].bytes, kArenaBytes},
-                                               .kernels = &nn::fast::kTable});
-  app_->start();
-  const app::FileInfo* const newest = app_->services().samples.newest();
-  newest_file_ = newest == nullptr ? 0 : newest->number;
-  app_due_ = nanoseconds(0);
-}
-
 void Board::run_faults(nanoseconds now) {
   while (schedule_.next() != FaultSchedule::kNever && now - started_ >= schedule_.next()) {
     const FaultSchedule::Event event = schedule_.pop();
@@ -285,8 +311,7 @@ void Board::run_faults(nanoseconds now) {
         replug_at_ = now;
         break;
       case FaultSchedule::Event::reset:
-        boot();
-        events_.restart(options_.index, "fault");
+        restart("fault", BootPort::Reason::power);
         break;
     }
   }
@@ -299,26 +324,6 @@ void Board::run_faults(nanoseconds now) {
   }
 }
 
-void Board::poll_app(nanoseconds now) {
-  if (streamer_) {
-    app_due_ = streamer_->poll(now);
-    return;
-  }
-  const app::Wake wake = app_->poll();
-  if (app_->finished()) {
-    boot();
-    events_.restart(options_.index, "command");
-    return;
-  }
-  app_due_ =
-      wake.delay_us == app::Wake::kNever ? FaultSchedule::kNever : now + std::chrono::microseconds(wake.delay_us);
-  const app::FileInfo* const newest = app_->services().samples.newest();
-  if (newest != nullptr && newest->number > newest_file_) {
-    newest_file_ = newest->number;
-    events_.sample(options_.index, app_->services().samples.name(*newest).view(), newest->size_bytes);
-  }
-}
-
 nanoseconds Board::step() {
   const nanoseconds now = clock_.steady();
   run_faults(now);
@@ -326,11 +331,12 @@ nanoseconds Board::step() {
     const bool moved = uart_.service(now);
     if (streamer_ && streamer_->host_came()) app_due_ = now;
     if (!moved && app_due_ > now) break;
-    poll_app(now);
+    poll_firmware(now);
   }
+  watch_dog(now);
   nanoseconds next = std::min({app_due_, uart_.next_due(now), report_changes(now)});
   if (schedule_.next() != FaultSchedule::kNever) next = std::min(next, started_ + schedule_.next());
-  return std::min(next, replug_at_);
+  return std::min({next, replug_at_, port_.watchdog_due()});
 }
 
 nanoseconds Board::report_changes(nanoseconds now) {

@@ -35,6 +35,10 @@ Colour gradient(std::uint32_t x, std::uint32_t y, std::uint32_t width, std::uint
 
 std::span<const std::string_view> camera_patterns() { return kPatterns; }
 
+void CameraSynth::restore(const SourceState& state) {
+  if (const auto pictures = state.find("pictures"); pictures != state.end()) count_ = pictures->second;
+}
+
 std::optional<Picture> CameraSynth::next(std::string_view label, std::uint32_t width, std::uint32_t height) {
   const std::string_view wanted = pattern_ == "auto" ? label : std::string_view(pattern_);
   const auto* const known = std::find(kPatterns.begin(), kPatterns.end(), wanted);

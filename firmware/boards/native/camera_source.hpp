@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "firmware/boards/native/picture.hpp"
+#include "firmware/boards/native/sensor_source.hpp"
 
 namespace tml::fw::native {
 
@@ -28,6 +29,10 @@ class CameraSource {
   /// show.
   [[nodiscard]] virtual std::optional<Picture> next(std::string_view label, std::uint32_t width,
                                                     std::uint32_t height) = 0;
+
+  [[nodiscard]] virtual SourceState state() const = 0;
+  /// Of a source that was opened with the same arguments; before next().
+  virtual void restore(const SourceState& state) = 0;
 
   /// What was shown last, for people: "synth:bars", "replay:/data/cat.0.jpg".
   [[nodiscard]] virtual std::string description() const = 0;
@@ -44,6 +49,8 @@ class CameraSynth final : public CameraSource {
   CameraSynth(std::string pattern, std::uint64_t seed) : pattern_(std::move(pattern)), seed_(seed) {}
   [[nodiscard]] std::optional<Picture> next(std::string_view label, std::uint32_t width, std::uint32_t height) override;
   [[nodiscard]] std::string description() const override { return "synth:" + std::string(playing_); }
+  [[nodiscard]] SourceState state() const override { return {{"pictures", count_}}; }
+  void restore(const SourceState& state) override;
 
  private:
   std::string pattern_;
@@ -64,6 +71,8 @@ class CameraPlaylist final : public CameraSource {
   [[nodiscard]] static Result<std::unique_ptr<CameraPlaylist>> open(const std::string& path, Complaint complaint);
   [[nodiscard]] std::optional<Picture> next(std::string_view label, std::uint32_t width, std::uint32_t height) override;
   [[nodiscard]] std::string description() const override;
+  [[nodiscard]] SourceState state() const override { return {turns_.begin(), turns_.end()}; }
+  void restore(const SourceState& state) override { turns_ = {state.begin(), state.end()}; }
 
  private:
   struct Entry {

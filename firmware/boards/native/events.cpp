@@ -29,6 +29,7 @@ const char* name_of(FaultSchedule::Event event) {
 Json faults_json(const ByteFaultCounts& counts) {
   return {{"dropped", counts.dropped},
           {"corrupted", counts.corrupted},
+          {"flipped", counts.flipped},
           {"duplicated", counts.duplicated},
           {"delayed", counts.delayed}};
 }
@@ -107,6 +108,13 @@ void Events::fault(unsigned board, FaultSchedule::Event event) {
 void Events::restart(unsigned board, std::string_view reason) {
   Json out{{"event", "restart"}, {"board", board}, {"reason", reason}};
   put(dump(out), "restarted by " + std::string(reason), false);
+}
+
+void Events::boot(unsigned board, const Boot& boot) {
+  Json out{{"event", "boot"},       {"board", board},    {"mode", boot.mode},
+           {"reason", boot.reason}, {"slot", boot.slot}, {"version", boot.version}};
+  const std::string from = boot.slot.empty() ? std::string() : " from " + std::string(boot.slot);
+  put(dump(out), std::string(boot.mode) + " " + boot.version + from + ", after " + std::string(boot.reason), false);
 }
 
 void Events::complaint(unsigned board, const Error& error) {

@@ -50,6 +50,14 @@ class Events {
   void stream(std::string_view event, unsigned board, const StreamSession& session, std::size_t max_ranges);
   void fault(unsigned board, FaultSchedule::Event event);
   void restart(unsigned board, std::string_view reason);
+  /// `mode`: "application", or "bootloader" when it stays on the line. `slot`: empty where there are none.
+  struct Boot {
+    std::string_view mode;
+    std::string_view reason;
+    std::string_view slot;
+    std::string version;
+  };
+  void boot(unsigned board, const Boot& boot);
   void complaint(unsigned board, const Error& error);
   void panic(unsigned board, std::string_view text);
   /// Losses and byte faults so far; sent at most once a second, when they have changed.

@@ -7,12 +7,15 @@
 #include <string>
 #include <utility>
 
+#include "firmware/hal/flash.hpp"
+
 namespace tml::fw::native {
 namespace {
 
 using std::chrono::nanoseconds;
 
 constexpr std::size_t kMaxTimedFaults = 32;
+constexpr std::size_t kMaxBadSectors = 64;
 constexpr double kMaxSeconds = 86400.0 * 365;
 
 tl::unexpected<Error> bad(std::string_view item, std::string why) {
@@ -30,6 +33,15 @@ std::optional<double> number(std::string_view text) {
 std::optional<double> probability(std::string_view text) {
   const std::optional<double> value = number(text);
   return value && *value >= 0 && *value <= 1 ? value : std::nullopt;
+}
+
+std::optional<std::uint32_t> flash_offset(std::string_view text) {
+  const bool hexadecimal = text.starts_with("0x");
+  if (hexadecimal) text.remove_prefix(2);
+  std::uint32_t value = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value, hexadecimal ? 16 : 10);
+  if (code != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
 }
 
 std::pair<std::string_view, std::string_view> cut(std::string_view text, char at) {
@@ -79,6 +91,8 @@ Result<void> byte_fault(std::string_view item, std::string_view name, std::strin
     faults.drop = *chance;
   } else if (name == "corrupt") {
     faults.corrupt = *chance;
+  } else if (name == "flip") {
+    faults.flip = *chance;
   } else {
     faults.dup = *chance;
   }
@@ -133,7 +147,7 @@ Result<FaultPlan> parse_fault_spec(std::string_view spec) {
     const bool tx_only = name.starts_with("tx.");
     const bool rx_only = name.starts_with("rx.");
     if (tx_only || rx_only) name.remove_prefix(3);
-    if (name == "drop" || name == "corrupt" || name == "dup" || name == "delay") {
+    if (name == "drop" || name == "corrupt" || name == "flip" || name == "dup" || name == "delay") {
       Result<void> read = byte_fault(item, name, value, rx_only ? plan.rx : plan.tx);
       if (read && !tx_only && !rx_only) read = byte_fault(item, name, value, plan.rx);
       if (!read) return pass(std::move(read.error()));
@@ -146,11 +160,15 @@ Result<FaultPlan> parse_fault_spec(std::string_view spec) {
       if (!fault) return pass(std::move(fault.error()));
       if (plan.timed.size() == kMaxTimedFaults) return bad(item, "more than 32 timed faults");
       plan.timed.push_back(*fault);
+    } else if (name == "flash-bad" && !tx_only && !rx_only) {
+      const std::optional<std::uint32_t> offset = flash_offset(value);
+      if (!offset) return bad(item, "expected an offset in the flash, such as 0x041000");
+      if (plan.bad_sectors.size() == kMaxBadSectors) return bad(item, "more than 64 bad sectors");
+      plan.bad_sectors.push_back(*offset / hal::kFlashSectorBytes * hal::kFlashSectorBytes);
     } else {
-      return bad(
-          item,
-          "unknown fault; there are drop, corrupt, dup, delay (each also with tx. or rx.), lose-line, bad-line, stall, "
-          "unplug and reset");
+      return bad(item,
+                 "unknown fault; there are drop, corrupt, flip, dup, delay (each also with tx. or rx.), lose-line, "
+                 "bad-line, stall, unplug, reset and flash-bad");
     }
     if (comma == std::string_view::npos) return plan;
     spec.remove_prefix(comma + 1);
@@ -161,10 +179,12 @@ ByteFaultInjector::ByteFaultInjector(const ByteFaults& faults, std::uint64_t see
     : faults_(faults),
       drop_(seed ^ 0x64726F70U),
       corrupt_(seed ^ 0x636F7272U),
+      flip_(seed ^ 0x666C6970U),
       dup_(seed ^ 0x64757000U),
       delay_(seed ^ 0x64656C61U) {}
 
 ByteFaultInjector::Outcome ByteFaultInjector::apply(std::uint8_t byte) {
+  ++bytes_;
   Outcome out;
   out.bytes = {byte, 0};
   out.count = 1;
@@ -173,10 +193,16 @@ ByteFaultInjector::Outcome ByteFaultInjector::apply(std::uint8_t byte) {
   const bool dup = faults_.dup > 0 && dup_.next_unit() < faults_.dup;
   const bool delay = faults_.delay > 0 && delay_.next_unit() < faults_.delay;
   bool corrupt = false;
-  std::uint8_t flip = 0;
+  std::uint8_t change = 0;
   if (faults_.corrupt > 0) {
     corrupt = corrupt_.next_unit() < faults_.corrupt;
-    flip = static_cast<std::uint8_t>(1 + corrupt_.next_u64() % 255);
+    change = static_cast<std::uint8_t>(1 + corrupt_.next_u64() % 255);
+  }
+  bool flip = false;
+  std::uint8_t bit = 0;
+  if (faults_.flip > 0) {
+    flip = flip_.next_unit() < faults_.flip;
+    bit = static_cast<std::uint8_t>(1U << flip_.next_u64() % 8U);
   }
   if (delay) {
     out.delayed = true;
@@ -189,8 +215,12 @@ ByteFaultInjector::Outcome ByteFaultInjector::apply(std::uint8_t byte) {
     return out;
   }
   if (corrupt) {
-    out.bytes[0] = static_cast<std::uint8_t>(byte ^ flip);
+    out.bytes[0] = static_cast<std::uint8_t>(byte ^ change);
     ++counts_.corrupted;
+  }
+  if (flip) {
+    out.bytes[0] = static_cast<std::uint8_t>(out.bytes[0] ^ bit);
+    ++counts_.flipped;
   }
   if (dup) {
     out.bytes[1] = out.bytes[0];
@@ -198,6 +228,11 @@ ByteFaultInjector::Outcome ByteFaultInjector::apply(std::uint8_t byte) {
     ++counts_.duplicated;
   }
   return out;
+}
+
+void ByteFaultInjector::resume(std::uint64_t bytes, const ByteFaultCounts& counts) {
+  while (bytes_ < bytes) (void)apply(0);
+  counts_ = counts;
 }
 
 FaultSchedule::FaultSchedule(std::span<const TimedFault> faults) {
@@ -217,6 +252,7 @@ std::size_t FaultSchedule::earliest() const {
 std::chrono::nanoseconds FaultSchedule::next() const { return entries_.empty() ? kNever : entries_[earliest()].at; }
 
 FaultSchedule::Event FaultSchedule::pop() {
+  ++popped_;
   const std::size_t index = earliest();
   Entry& entry = entries_[index];
   const Event event = entry.event;

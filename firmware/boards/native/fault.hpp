@@ -5,12 +5,13 @@
 // docs/tml-board.md, "Faults".
 //
 //   SPEC     = item *("," item)
-//   item     = [("tx." / "rx.")] ("drop" / "corrupt" / "dup") "=" PROBABILITY
+//   item     = [("tx." / "rx.")] ("drop" / "corrupt" / "flip" / "dup") "=" PROBABILITY
 //            / [("tx." / "rx.")] "delay" "=" PROBABILITY ":" DURATION
 //            / ("lose-line" / "bad-line") "=" PROBABILITY
 //            / "stall" "=" PROBABILITY ":" DURATION
 //            / "unplug" "=" WHEN ":" DURATION
 //            / "reset" "=" WHEN
+//            / "flash-bad" "=" OFFSET                   decimal, or hexadecimal with 0x
 //   WHEN     = ("at:" / "every:") DURATION
 //   DURATION = NUMBER ("us" / "ms" / "s" / "min")
 #pragma once
@@ -32,6 +33,7 @@ namespace tml::fw::native {
 struct ByteFaults {
   double drop = 0;
   double corrupt = 0;  ///< The byte is replaced by another one.
+  double flip = 0;     ///< One of its bits is turned over.
   double dup = 0;
   double delay = 0;  ///< The line stands still for delay_for after the byte.
   std::chrono::nanoseconds delay_for{0};
@@ -59,6 +61,7 @@ struct FaultPlan {
   ByteFaults rx;  ///< Host to board.
   ReadingFaults readings;
   std::vector<TimedFault> timed;
+  std::vector<std::uint32_t> bad_sectors;  ///< Start offsets of flash sectors that fail to program and to erase.
 };
 
 /// "20s", "50ms", "300us", "2min"; nothing for anything else, and beyond a year.
@@ -70,9 +73,10 @@ struct FaultPlan {
 struct ByteFaultCounts {
   std::uint64_t dropped = 0;
   std::uint64_t corrupted = 0;
+  std::uint64_t flipped = 0;
   std::uint64_t duplicated = 0;
   std::uint64_t delayed = 0;
-  [[nodiscard]] std::uint64_t total() const { return dropped + corrupted + duplicated + delayed; }
+  [[nodiscard]] std::uint64_t total() const { return dropped + corrupted + flipped + duplicated + delayed; }
 };
 
 /// Applies ByteFaults to one direction. What happens to the n-th byte depends on the seed and n alone; each kind of
@@ -87,6 +91,10 @@ class ByteFaultInjector {
 
   ByteFaultInjector(const ByteFaults& faults, std::uint64_t seed);
   [[nodiscard]] Outcome apply(std::uint8_t byte);
+  /// Goes on where another injector of the same faults and seed had applied them to `bytes` bytes and counted `counts`.
+  void resume(std::uint64_t bytes, const ByteFaultCounts& counts);
+  /// Bytes so far.
+  [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
   [[nodiscard]] const ByteFaultCounts& counts() const { return counts_; }
   [[nodiscard]] std::chrono::nanoseconds delay_for() const { return faults_.delay_for; }
 
@@ -94,9 +102,11 @@ class ByteFaultInjector {
   ByteFaults faults_;
   SeededRandom drop_;
   SeededRandom corrupt_;
+  SeededRandom flip_;
   SeededRandom dup_;
   SeededRandom delay_;
   ByteFaultCounts counts_;
+  std::uint64_t bytes_ = 0;
 };
 
 /// The timed faults of a plan as a queue of events. Sans I/O.
@@ -110,6 +120,8 @@ class FaultSchedule {
   [[nodiscard]] std::chrono::nanoseconds next() const;
   /// Takes the next event off. Call only when next() has come.
   Event pop();
+  /// Events taken off so far.
+  [[nodiscard]] std::uint64_t popped() const { return popped_; }
 
  private:
   struct Entry {
@@ -119,6 +131,7 @@ class FaultSchedule {
   };
   [[nodiscard]] std::size_t earliest() const;
   std::vector<Entry> entries_;
+  std::uint64_t popped_ = 0;
 };
 
 }  // namespace tml::fw::native

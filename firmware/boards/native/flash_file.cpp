@@ -51,11 +51,14 @@ Result<UniqueFd> lock_state_folder(const std::filesystem::path& folder) {
 }
 
 Result<std::unique_ptr<FlashFile>> FlashFile::open(const std::filesystem::path& folder, std::uint32_t size_bytes,
-                                                   Panic panic) {
-  Result<UniqueFd> lock = lock_state_folder(folder);
-  if (!lock) return pass(std::move(lock.error()));
+                                                   Panic panic, UniqueFd lock) {
+  if (!lock.valid()) {
+    Result<UniqueFd> taken = lock_state_folder(folder);
+    if (!taken) return pass(std::move(taken.error()));
+    lock = std::move(*taken);
+  }
   std::unique_ptr<FlashFile> flash(new FlashFile);
-  flash->lock_ = std::move(*lock);
+  flash->lock_ = std::move(lock);
   Result<void*> cells = map_file(folder / "flash.bin", size_bytes);
   if (!cells) return pass(std::move(cells.error()));
   flash->size_bytes_ = size_bytes;

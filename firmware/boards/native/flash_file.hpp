@@ -43,9 +43,13 @@ class FlashFile final : public hal::Flash {
   using Panic = std::function<void(const std::string&)>;
 
   /// Opens or creates flash.bin and flash.wear in `folder` (which exists). Errc::busy when another process has this
-  /// folder, told by flock on flash.lock; Errc::usage when the files there have another size.
+  /// folder, told by flock on flash.lock; Errc::usage when the files there have another size. `lock`: the one that the
+  /// process before this one handed over, instead.
   [[nodiscard]] static Result<std::unique_ptr<FlashFile>> open(const std::filesystem::path& folder,
-                                                               std::uint32_t size_bytes, Panic panic);
+                                                               std::uint32_t size_bytes, Panic panic,
+                                                               UniqueFd lock = {});
+  /// Descriptor of the lock, for the process that follows this one.
+  [[nodiscard]] int lock_fd() const { return lock_.get(); }
   FlashFile(const FlashFile&) = delete;
   FlashFile& operator=(const FlashFile&) = delete;
   ~FlashFile();
@@ -58,6 +62,11 @@ class FlashFile final : public hal::Flash {
   [[nodiscard]] std::span<const std::uint8_t> mapped(std::uint32_t offset, std::uint32_t bytes) override;
 
   [[nodiscard]] FlashWear wear() const;
+  /// Goes on counting where the process before this one stopped.
+  void resume_counting(std::uint64_t programs, std::uint64_t program_bytes) {
+    programs_ = programs;
+    program_bytes_ = program_bytes;
+  }
 
  private:
   FlashFile() = default;

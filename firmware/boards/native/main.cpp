@@ -19,9 +19,21 @@ int end_with(const tml::Error& error) {
 
 int run(int argc, const char* const* argv) {
   using namespace tml::fw::native;  // NOLINT: main only wires
-  const CommandLine command = parse_command_line(argc, argv);
+  std::optional<Handover> before = take_handover();
+  CommandLine command = parse_command_line(argc, argv);
   if (command.exit) return static_cast<int>(*command.exit);
-  const Options& options = command.options;
+  Options& options = command.options;
+  if (before) {
+    options.board.seed = before->seed;
+    options.board.handover = std::make_shared<Handover>(std::move(*before));
+  }
+  if (!options.image.path.empty()) {
+    ImageSpec spec = options.image.spec;
+    spec.arena_bytes = kArenaBytes;
+    spec.kernels = tml::fw::nn::fast::kTable.mask();
+    const tml::Result<void> written = write_image(options.image.path, spec);
+    return written ? 0 : end_with(written.error());
+  }
   if (!options.synthesise.empty()) {
     const tml::Result<int> files = synthesise(options.synthesise, options.board.seed);
     if (!files) return end_with(files.error());

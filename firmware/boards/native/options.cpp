@@ -8,6 +8,7 @@
 #include "common/base/random.hpp"
 #include "common/base/version.hpp"
 #include "firmware/boards/native/stream_options.hpp"
+#include "firmware/boards/native/update_options.hpp"
 
 namespace tml::fw::native {
 namespace {
@@ -23,6 +24,7 @@ struct Raw {
   std::vector<std::string> models;
   std::string faults;
   StreamFlags stream;
+  UpdateFlags update;
   std::string camera;
   unsigned flash_mib = 16;
   std::optional<std::uint64_t> seed;
@@ -52,7 +54,8 @@ Result<void> apply_sensor(const std::string& text, BoardOptions& board) {
 
 Result<void> check_qemu(const BoardOptions& board, unsigned flash_mib) {
   if (board.qemu.empty())
-    return fail(Errc::usage, "only a board in QEMU takes this flag", "--icount", "Add --qemu ELF");
+    return fail(Errc::usage, "only a board in QEMU takes this flag", board.icount ? "--icount" : "--app",
+                "Add --qemu ELF");
   if (board.baud_model != 0) {
     return fail(Errc::usage, "QEMU's UART has no rate", "--baud-model",
                 "Leave it out; without --qemu the board has a model of the line");
@@ -61,6 +64,28 @@ Result<void> check_qemu(const BoardOptions& board, unsigned flash_mib) {
     return fail(Errc::usage, "the board in QEMU runs the firmware and no other profile", "--profile", "Leave it out");
   if (flash_mib != kMaxFlashMib)
     return fail(Errc::usage, "the board in QEMU has 16 MiB", "--flash-mib", "Leave it out");
+  return {};
+}
+
+Result<void> apply_update_flags(const Raw& raw, Options& options) {
+  Result<UpdateOptions> update = update_options(raw.update);
+  if (!update) return pass(std::move(update.error()));
+  options.board.update = std::move(*update);
+  Result<ImageOrder> image = image_order(raw.update, raw.seed.value_or(0));
+  if (!image) return pass(std::move(image.error()));
+  options.image = std::move(*image);
+  if (!raw.update.any_of_the_board()) return {};
+  if (!options.board.qemu.empty()) {
+    return fail(Errc::usage, "the board in QEMU is what its image was built to be",
+                "--blank, --product, --hardware, --root-key, --release, --allow-read, --flash-model",
+                "Leave them out, or leave out --qemu");
+  }
+  if (options.board.profile != Profile::tml && options.image.path.empty()) {
+    return fail(Errc::usage, "only the firmware tml has a bootloader and slots of ours", "--profile",
+                "Leave out the flags about them, or --profile");
+  }
+  if (raw.flash_mib != kMaxFlashMib && options.image.path.empty() && raw.update.flash_times.empty())
+    return fail(Errc::usage, "a flash of less than 16 MiB has no slots", "--flash-mib", "Leave it out");
   return {};
 }
 
@@ -93,11 +118,13 @@ Result<void> apply(const Raw& raw, Options& options) {
   }
   Result<void> streaming = apply_stream_flags(raw.stream, options.board);
   if (!streaming) return streaming;
+  Result<void> updating = apply_update_flags(raw, options);
+  if (!updating) return updating;
   if (!options.board.camera.empty() && options.board.profile != Profile::tml) {
     return fail(Errc::usage, "a board that streams from power-up takes no pictures",
                 raw.camera.empty() ? "--sensor camera" : "--camera", "Leave it out, or use --profile tml");
   }
-  if (!options.board.qemu.empty() || options.board.icount) {
+  if (!options.board.qemu.empty() || options.board.icount || !options.board.qemu_app.empty()) {
     Result<void> possible = check_qemu(options.board, raw.flash_mib);
     if (!possible) return possible;
   }
@@ -149,12 +176,17 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
       ->type_name("N")
       ->check(CLI::Range(1U, kMaxBoards));
   add_stream_flags(app, raw.stream, options.board);
+  add_update_flags(app, raw.update);
   app.add_option("--model", raw.models, "SLOT=FILE: a model package for slot 0a, 0b, 1a or 1b (0 is 0a, 1 is 1a)")
       ->type_name("SPEC")
       ->allow_extra_args(false);
   app.add_option("--qemu", options.board.qemu,
                  "Run this image of the firmware on an emulated Cortex-M4F (scripts/qemu-board knows where it is)")
       ->type_name("ELF");
+  app.add_option(
+         "--app", options.board.qemu_app,
+         "With --qemu and its bootloader: the application (.bin or .tmlu) that a new board leaves the factory with")
+      ->type_name("FILE");
   app.add_flag("--icount", options.board.icount, "With --qemu: instructions are the clock, so that counts are exact");
   app.add_option("--synthesise", options.synthesise, "Write a folder of generated recordings and end")
       ->type_name("DIR");

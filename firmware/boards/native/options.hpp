@@ -18,6 +18,7 @@ struct Options {
   unsigned count = 1;
   bool json = false;
   bool verbose = false;
+  ImageOrder image;
   std::filesystem::path synthesise;  ///< Not empty: write recordings there and end.
 };
 

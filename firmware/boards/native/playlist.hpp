@@ -48,6 +48,8 @@ class PlaylistSource final : public SensorSource {
   [[nodiscard]] bool begin(std::string_view label, double rate_hz) override;
   void next(std::span<float> row) override;
   void end(std::size_t unseen) override;
+  [[nodiscard]] SourceState state() const override { return {turns_.begin(), turns_.end()}; }
+  void restore(const SourceState& state) override { turns_ = {state.begin(), state.end()}; }
   [[nodiscard]] std::string description() const override;
   [[nodiscard]] std::size_t file_count() const { return files_.size(); }
 

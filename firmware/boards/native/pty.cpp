@@ -45,6 +45,18 @@ Result<Pty> Pty::open() {
   return out;
 }
 
+Result<Pty> Pty::adopt(UniqueFd master, UniqueFd slave) {
+  Pty out;
+  std::array<char, 128> name{};
+  if (!slave.valid() || ::ptsname_r(master.get(), name.data(), name.size()) != 0) {
+    return fail_errno(errno, "cannot take over the pseudo terminal");
+  }
+  out.master_ = std::move(master);
+  out.slave_ = std::move(slave);
+  out.slave_path_ = name.data();
+  return out;
+}
+
 std::size_t Pty::read(std::span<std::uint8_t> into) {
   const ssize_t got = ::read(master_.get(), into.data(), into.size());
   return got > 0 ? static_cast<std::size_t>(got) : 0;
@@ -99,6 +111,13 @@ Result<PtyLink> PtyLink::create(const std::filesystem::path& path, const std::st
     ::unlink(fresh.c_str());
     return fail_errno(error_number, "cannot put the link in place", path.string());
   }
+  PtyLink out;
+  out.path_ = path;
+  out.target_ = target;
+  return out;
+}
+
+PtyLink PtyLink::adopt(const std::filesystem::path& path, const std::string& target) {
   PtyLink out;
   out.path_ = path;
   out.target_ = target;

@@ -23,7 +23,11 @@ class Pty {
  public:
   [[nodiscard]] static Result<Pty> open();
 
+  /// The one whose descriptors the process before this one handed over.
+  [[nodiscard]] static Result<Pty> adopt(UniqueFd master, UniqueFd slave);
+
   [[nodiscard]] int master() const { return master_.get(); }
+  [[nodiscard]] int slave() const { return slave_.get(); }
   [[nodiscard]] const std::string& slave_path() const { return slave_path_; }
 
   /// Bytes taken or given; 0 = would block.
@@ -60,6 +64,8 @@ class PtyLink {
  public:
   /// Errc::usage when something that is no symbolic link is in the way.
   [[nodiscard]] static Result<PtyLink> create(const std::filesystem::path& path, const std::string& target);
+  /// One that is there already and is ours from now on.
+  [[nodiscard]] static PtyLink adopt(const std::filesystem::path& path, const std::string& target);
   PtyLink(PtyLink&& other) noexcept;
   PtyLink& operator=(PtyLink&& other) noexcept;
   PtyLink(const PtyLink&) = delete;

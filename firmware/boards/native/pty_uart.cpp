@@ -16,6 +16,10 @@ using std::chrono::nanoseconds;
 // little.
 constexpr nanoseconds kTick = std::chrono::milliseconds(1);
 
+// The queue in front of the modelled wire is filled again when it is half empty: one byte at a time would be a wake-up
+// and a read(2) per byte while the host is ahead.
+constexpr std::size_t kRefillBytes = PtyUart::kRxFifoBytes / 2;
+
 constexpr nanoseconds kRecheck = std::chrono::milliseconds(50);
 
 constexpr std::uint64_t kTxSalt = 0x7478;
@@ -36,22 +40,27 @@ PtyUart::PtyUart(std::uint32_t rate, const FaultPlan& faults, std::uint64_t seed
 
 PtyUart::~PtyUart() { unplug(); }
 
-void PtyUart::plug(Pty pty) {
+void PtyUart::plug(Pty pty, bool taken_over) {
   unplug();
   pty_ = std::move(pty);
-  watch_id_ = watch_.add(pty_->slave_path(), false);
+  // Taken over: nothing is thrown away before the first service() has found out whether one is there.
+  watch_id_ = watch_.add(pty_->slave_path(), taken_over);
+  if (taken_over) recheck_at_ = nanoseconds(0);
 }
 
 void PtyUart::unplug() {
   if (!pty_) return;
   watch_.remove(std::exchange(watch_id_, -1));
   pty_.reset();
+  bridge_.clear();
   out_.clear();
   line_in_.clear();
 }
 
 void PtyUart::reset() {
   tx_.clear();
+  held_.clear();
+  held_until_ = nanoseconds(0);
   rx_.clear();
   tx_timer_.set_rate(start_rate_);
   rx_timer_.set_rate(start_rate_);
@@ -59,6 +68,7 @@ void PtyUart::reset() {
 
 void PtyUart::restart_line() {
   reset();
+  bridge_.clear();
   out_.clear();
   if (pty_) pty_->flush();
 }
@@ -76,7 +86,7 @@ std::uint8_t PtyUart::noise() {
 }
 
 bool PtyUart::collect_from_host() {
-  if (!pty_ || line_in_.size() >= kRxFifoBytes) return false;
+  if (!pty_ || line_in_.size() > kRefillBytes) return false;
   std::array<std::uint8_t, kRxFifoBytes> buffer;  // NOLINT: filled by read
   const std::size_t got = pty_->read(std::span(buffer).first(kRxFifoBytes - line_in_.size()));
   if (got == 0) return false;
@@ -134,23 +144,53 @@ bool PtyUart::flush_out() {
   return true;
 }
 
+bool PtyUart::take_held(nanoseconds now) {
+  if (held_.empty() || now < held_until_) return false;
+  tx_.insert(tx_.end(), held_.begin(), held_.end());
+  held_.clear();
+  return true;
+}
+
+bool PtyUart::pass_bridge(nanoseconds now) {
+  if (bridge_.empty()) return false;
+  std::size_t count = bridge_.size() / kBridgePacketBytes * kBridgePacketBytes;
+  if (now >= bridge_due_) count = bridge_.size();
+  if (count == 0) return false;
+  const auto end = bridge_.begin() + static_cast<std::ptrdiff_t>(count);
+  out_.insert(out_.end(), bridge_.begin(), end);
+  bridge_.erase(bridge_.begin(), end);
+  bridge_due_ = now + latency_;
+  return true;
+}
+
+void PtyUart::flush_bridge() {
+  out_.insert(out_.end(), bridge_.begin(), bridge_.end());
+  bridge_.clear();
+  flush_out();
+}
+
 bool PtyUart::send_to_host(nanoseconds now) {
-  bool moved = flush_out();
+  bool moved = take_held(now);
+  moved = pass_bridge(now) || moved;
+  moved = flush_out() || moved;
   if (!out_.empty()) return moved;
   const std::size_t due = tx_timer_.take(now, tx_.size());
   if (due == 0) return moved;
   const bool garbled = rates_differ();
+  if (bridge_.empty()) bridge_due_ = now + latency_;
   for (std::size_t i = 0; i < due; ++i) {
     const std::uint8_t byte = tx_.front();
     tx_.pop_front();
     ++counters_.tx_bytes;
     const ByteFaultInjector::Outcome outcome = tx_faults_.apply(garbled ? noise() : byte);
-    out_.insert(out_.end(), outcome.bytes.begin(), outcome.bytes.begin() + static_cast<std::ptrdiff_t>(outcome.count));
+    bridge_.insert(bridge_.end(), outcome.bytes.begin(),
+                   outcome.bytes.begin() + static_cast<std::ptrdiff_t>(outcome.count));
     if (outcome.delayed) {
       tx_timer_.stall(now + tx_faults_.delay_for());
       break;
     }
   }
+  pass_bridge(now);
   flush_out();
   return true;
 }
@@ -193,12 +233,14 @@ nanoseconds PtyUart::next_due(nanoseconds now) const {
   // Without a model a queue that is full waits for its reader, not for time.
   if (modelled() || rx_.size() < kRxFifoBytes) consider(rx_timer_, line_in_.size());
   if (out_.empty()) consider(tx_timer_, tx_.size());
+  if (!held_.empty()) next = std::min(next, held_until_);
+  if (!bridge_.empty()) next = std::min(next, bridge_due_);
   return next;
 }
 
 short PtyUart::poll_events() const {
   short events = 0;
-  if (line_in_.size() < kRxFifoBytes) events |= POLLIN;
+  if (line_in_.size() <= kRefillBytes) events |= POLLIN;
   if (!out_.empty()) events |= POLLOUT;
   return events;
 }
@@ -213,10 +255,22 @@ std::size_t PtyUart::read(std::span<std::uint8_t> into) {
 
 std::size_t PtyUart::write(std::span<const std::uint8_t> bytes) {
   const std::size_t count = std::min(bytes.size(), tx_space());
-  tx_.insert(tx_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(count));
+  std::deque<std::uint8_t>& queue = held_.empty() && clock_.steady() >= held_until_ ? tx_ : held_;
+  queue.insert(queue.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(count));
   // Without a model one write of the application is one write to the pty: hosts that care about packets get them.
   if (!modelled()) send_to_host(clock_.steady());
   return count;
+}
+
+PtyUart::Account PtyUart::account() const {
+  return {counters_, tx_faults_.counts(), rx_faults_.counts(), tx_faults_.bytes(), rx_faults_.bytes(), host_visits_};
+}
+
+void PtyUart::restore(const Account& account) {
+  counters_ = account.counters;
+  tx_faults_.resume(account.tx_fault_bytes, account.tx_faults);
+  rx_faults_.resume(account.rx_fault_bytes, account.rx_faults);
+  host_visits_ = account.host_visits;
 }
 
 void PtyUart::set_baud(std::uint32_t bits_per_second) {

@@ -8,6 +8,10 @@
 // when host and board are set to rates more than 3 % apart every byte is replaced by a random one, both ways. Without
 // one (rate 0) the line is a USB CDC port: no loss, the application waits for the host, rates mean nothing. While no
 // host has the port open, what the board says is gone, as on a real cable.
+//
+// Between the board's UART and the host there may be a USB bridge with a latency timer (set_latency): what it has
+// received goes on in packets of 62 bytes, a shorter rest when it has waited that long (FTDI AN232B-04: 64 bytes per
+// packet, two of them status).
 #pragma once
 
 #include <array>
@@ -38,6 +42,7 @@ class PtyUart final : public hal::Uart {
  public:
   static constexpr std::size_t kTxFifoBytes = 4096;
   static constexpr std::size_t kRxFifoBytes = 4096;
+  static constexpr std::size_t kBridgePacketBytes = 62;
   static constexpr double kRateTolerance =
       0.03;  ///< Half a bit in 10, less sampling error: what an 8N1 receiver bears.
 
@@ -47,7 +52,11 @@ class PtyUart final : public hal::Uart {
   PtyUart(const PtyUart&) = delete;
   PtyUart& operator=(const PtyUart&) = delete;
 
-  void plug(Pty pty);
+  /// Bytes to the host wait in a bridge; 0 = there is none.
+  void set_latency(std::chrono::nanoseconds latency) { latency_ = latency; }
+
+  /// `taken_over`: from the process before this one, so that a host may have it open already.
+  void plug(Pty pty, bool taken_over = false);
   void unplug();
   [[nodiscard]] bool plugged() const { return pty_.has_value(); }
   /// A host has the port open, as far as the watch knows.
@@ -58,6 +67,25 @@ class PtyUart final : public hal::Uart {
 
   /// A reset board has its start-up rate and empty buffers.
   void reset();
+  /// The firmware has stood still until then (a flash operation, flash_model.hpp): what it writes from now on it writes
+  /// at that time.
+  void hold_until(std::chrono::nanoseconds time) { held_until_ = time; }
+  /// Hands everything that is off the wire to the host now, without regard to the bridge's timer.
+  void flush_bridge();
+
+  /// What is counted over the life of the board, for the process that follows this one.
+  struct Account {
+    LineCounters counters;
+    ByteFaultCounts tx_faults;
+    ByteFaultCounts rx_faults;
+    std::uint64_t tx_fault_bytes = 0;  ///< That the injectors have seen.
+    std::uint64_t rx_fault_bytes = 0;
+    std::uint64_t host_visits = 0;
+  };
+  [[nodiscard]] Account account() const;
+  void restore(const Account& account);
+  [[nodiscard]] const Pty* pty() const { return pty_ ? &*pty_ : nullptr; }
+
   /// As reset(), and what the host has not read is gone too.
   void restart_line();
 
@@ -77,8 +105,8 @@ class PtyUart final : public hal::Uart {
 
   std::size_t read(std::span<std::uint8_t> into) override;
   std::size_t write(std::span<const std::uint8_t> bytes) override;
-  [[nodiscard]] std::size_t tx_space() const override { return kTxFifoBytes - tx_.size(); }
-  [[nodiscard]] bool drained() const override { return tx_.empty() && out_.empty(); }
+  [[nodiscard]] std::size_t tx_space() const override { return kTxFifoBytes - tx_.size() - held_.size(); }
+  [[nodiscard]] bool drained() const override { return tx_.empty() && held_.empty() && out_.empty(); }
   void set_baud(std::uint32_t bits_per_second) override;
   [[nodiscard]] std::uint32_t line_rate() const override { return tx_timer_.rate(); }
 
@@ -96,6 +124,8 @@ class PtyUart final : public hal::Uart {
   bool deliver_to_app(std::chrono::nanoseconds now);
   bool send_to_host(std::chrono::nanoseconds now);
   bool flush_out();
+  bool pass_bridge(std::chrono::nanoseconds now);
+  bool take_held(std::chrono::nanoseconds now);
 
   std::uint32_t start_rate_;
   const Clock& clock_;
@@ -108,9 +138,14 @@ class PtyUart final : public hal::Uart {
   LineTimer tx_timer_;
   LineTimer rx_timer_;
   std::deque<std::uint8_t> tx_;    // written by the application, not yet on the wire
-  std::vector<std::uint8_t> out_;  // off the wire, waiting for the pty (only without a model)
-  std::deque<Incoming> line_in_;   // written by the host, not yet through the wire
-  std::deque<std::uint8_t> rx_;    // received, not yet read by the application
+  std::deque<std::uint8_t> held_;  // as tx_, written while the firmware stands still
+  std::chrono::nanoseconds held_until_{0};
+  std::vector<std::uint8_t> bridge_;  // off the wire, in the bridge
+  std::chrono::nanoseconds latency_{0};
+  std::chrono::nanoseconds bridge_due_{0};  // of what is in bridge_
+  std::vector<std::uint8_t> out_;           // for the pty; waits there only without a model
+  std::deque<Incoming> line_in_;            // written by the host, not yet through the wire
+  std::deque<std::uint8_t> rx_;             // received, not yet read by the application
   ByteFaultInjector tx_faults_;
   ByteFaultInjector rx_faults_;
   SeededRandom garbage_;

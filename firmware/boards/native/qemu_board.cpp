@@ -13,6 +13,8 @@
 #include <charconv>
 
 #include "common/base/random.hpp"
+#include "firmware/boards/native/firmware_image.hpp"
+#include "firmware/boards/native/qemu_factory.hpp"
 
 namespace tml::fw::native {
 namespace {
@@ -27,6 +29,14 @@ constexpr nanoseconds kReplugRetry = std::chrono::seconds(1);
 // A QEMU that dies with its runner does so a moment later, and holds the lock until then.
 constexpr nanoseconds kLockPatience = std::chrono::seconds(2);
 constexpr nanoseconds kLockRetry = std::chrono::milliseconds(10);
+// By number (wire::flash::BootReason).
+constexpr std::array<std::string_view, 5> kBootReasons{"power", "request", "watchdog", "fault", "update"};
+
+std::uint32_t number(std::string_view text) {
+  std::uint32_t out = 0;
+  std::from_chars(text.data(), text.data() + text.size(), out);
+  return out;
+}
 
 Result<UniqueFd> lock_patiently(const std::filesystem::path& folder, const Clock& clock) {
   const nanoseconds end = clock.steady() + kLockPatience;
@@ -68,6 +78,10 @@ Result<std::unique_ptr<QemuBoard>> QemuBoard::create(const BoardOptions& options
   for (const ModelFile& model : options.models) {
     Result<void> loaded = load_model(*board->memory_, model);
     if (!loaded) return pass(std::move(loaded.error()));
+  }
+  if (!options.qemu_app.empty()) {
+    Result<void> programmed = program_qemu_factory(*board->memory_, options.qemu_app);
+    if (!programmed) return pass(std::move(programmed.error()));
   }
   Result<void> added = board->add_sources();
   if (!added) return pass(std::move(added.error()));
@@ -170,7 +184,7 @@ void QemuBoard::run_faults(nanoseconds now) {
   }
 }
 
-void QemuBoard::booted() {
+void QemuBoard::running() {
   feeder_->stop();
   if (ready_) {
     events_.restart(options_.index, std::exchange(reset_by_fault_, false) ? "fault" : "command");
@@ -182,8 +196,34 @@ void QemuBoard::booted() {
   if (!plugged) failure_ = std::move(plugged.error());
 }
 
+// "REASON VERSION", numbers.
+void QemuBoard::loader_runs(std::string_view told) {
+  const std::size_t space = std::min(told.find(' '), told.size());
+  boot_reason_ = kBootReasons[number(told.substr(0, space)) % kBootReasons.size()];
+  loader_version_ = version_text(number(told.substr(std::min(space + 1, told.size()))));
+  loaded_ = true;
+  running();
+}
+
+// "", or "SLOT VERSION" behind a bootloader.
+void QemuBoard::application_runs(std::string_view told) {
+  if (!std::exchange(loaded_, false)) return running();
+  const std::size_t space = std::min(told.find(' '), told.size());
+  events_.boot(options_.index, {.mode = "application",
+                                .reason = boot_reason_,
+                                .slot = told.substr(0, space),
+                                .version = version_text(number(told.substr(std::min(space + 1, told.size()))))});
+}
+
 void QemuBoard::take_event(std::string_view line) {
-  if (line == "boot") return booted();
+  if (line.starts_with("loader ")) return loader_runs(line.substr(7));
+  if (line == "boot") return application_runs({});
+  if (line.starts_with("boot ")) return application_runs(line.substr(5));
+  if (line == "stay") {
+    events_.boot(options_.index,
+                 {.mode = "bootloader", .reason = boot_reason_, .slot = {}, .version = loader_version_});
+    return;
+  }
   if (line.starts_with("sample ")) {
     const std::size_t space = line.rfind(' ');
     std::uint64_t bytes = 0;

@@ -46,7 +46,10 @@ class QemuBoard final : public RunningBoard {
   void run_faults(std::chrono::nanoseconds now);
   void read_events();
   void take_event(std::string_view line);
-  void booted();
+  void loader_runs(std::string_view told);
+  void application_runs(std::string_view told);
+  /// After a reset: the first word of bootloader or application.
+  void running();
   bool to_guest();
   bool from_guest();
   std::chrono::nanoseconds report_changes(std::chrono::nanoseconds now);
@@ -73,6 +76,9 @@ class QemuBoard final : public RunningBoard {
   std::uint64_t reported_losses_ = 0;
   bool ready_ = false;
   bool reset_by_fault_ = false;
+  bool loaded_ = false;  // the bootloader has told of this reset
+  std::string_view boot_reason_;
+  std::string loader_version_;
   std::vector<std::uint8_t> pending_;  // from the host, for the guest
   std::string told_;                   // an event that has not come whole
   std::optional<Error> failure_;

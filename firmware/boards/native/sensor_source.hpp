@@ -5,11 +5,18 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
 
 namespace tml::fw::native {
+
+/// How far a source has come, as numbers by name: what a board hands over to the process that follows it
+/// (handover.hpp).
+using SourceState = std::map<std::string, std::uint64_t, std::less<>>;
 
 class SensorSource {
  public:
@@ -25,6 +32,10 @@ class SensorSource {
   /// The capture is over and its last `unseen` readings never reached it (they were made ahead): what they used up is
   /// for the next one.
   virtual void end(std::size_t unseen) { (void)unseen; }
+
+  [[nodiscard]] virtual SourceState state() const { return {}; }
+  /// Of a source that was opened with the same arguments; before begin().
+  virtual void restore(const SourceState& state) { (void)state; }
 
   /// What is being played, for people: "synth:wave", "replay:/data/wave.0.csv".
   [[nodiscard]] virtual std::string description() const = 0;

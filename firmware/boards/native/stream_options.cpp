@@ -26,8 +26,10 @@ const char* first_stream_flag(const StreamFlags& flags) {
 }  // namespace
 
 void add_stream_flags(CLI::App& app, StreamFlags& flags, BoardOptions& board) {
-  app.add_option("--profile", flags.profile,
-                 "Which board it plays: tml, or one that streams from power-up: csv (text lines) or frames")
+  app.add_option(
+         "--profile", flags.profile,
+         "Which board it plays: tml, one that streams from power-up: csv (text lines) or frames, or ecm3532 with its "
+         "own bootloader")
       ->type_name("NAME");
   app.add_option("--stream", flags.stream,
                  "What csv and frames stream: SENSOR[,HZ[,text|frames|batch]] (accelerometer at its highest rate)")
@@ -53,14 +55,14 @@ void add_stream_flags(CLI::App& app, StreamFlags& flags, BoardOptions& board) {
 Result<void> apply_stream_flags(const StreamFlags& flags, BoardOptions& board) {
   const std::optional<Profile> profile = profile_named(flags.profile);
   if (!profile)
-    return fail(Errc::usage, "--profile: no such board", "'" + flags.profile + "'", "Use tml, csv or frames");
+    return fail(Errc::usage, "--profile: no such board", "'" + flags.profile + "'", "Use tml, csv, frames or ecm3532");
   board.profile = *profile;
-  if (*profile == Profile::tml) {
+  if (*profile == Profile::tml || *profile == Profile::ecm3532) {
     const char* const flag = first_stream_flag(flags);
     if (flag != nullptr)
       return fail(Errc::usage, "only a board that streams from power-up takes this flag", flag,
                   "Add --profile csv or --profile frames");
-    if (board.faults.readings.any())
+    if (*profile == Profile::tml && board.faults.readings.any())
       return fail(Errc::usage,
                   "--fault: lose-line, bad-line and stall are faults of a board that streams from power-up",
                   "--profile tml", "Add --profile csv or --profile frames");

@@ -42,7 +42,7 @@ Error truth_error(const StreamOptions& options) {
   return fail(Errc::io, "--truth: cannot write the file", options.truth.string()).value();
 }
 
-constexpr std::array<std::string_view, 3> kProfiles{"tml", "csv", "frames"};
+constexpr std::array<std::string_view, 4> kProfiles{"tml", "csv", "frames", "ecm3532"};
 
 }  // namespace
 

@@ -26,10 +26,10 @@
 
 namespace tml::fw::native {
 
-/// Which board it plays: our firmware, or one of those above.
-enum class Profile : std::uint8_t { tml, csv, frames };
+/// Which board it plays: our firmware, one of those above, or that of ecm3532.hpp.
+enum class Profile : std::uint8_t { tml, csv, frames, ecm3532 };
 
-/// "tml", "csv", "frames".
+/// "tml", "csv", "frames", "ecm3532".
 [[nodiscard]] std::string_view profile_name(Profile profile);
 [[nodiscard]] std::optional<Profile> profile_named(std::string_view name);
 

@@ -75,6 +75,10 @@ bool SynthSource::begin(std::string_view label, double rate_hz) {
   return true;
 }
 
+void SynthSource::restore(const SourceState& state) {
+  if (const auto captures = state.find("captures"); captures != state.end()) capture_ = captures->second;
+}
+
 void SynthSource::next(std::span<float> row) {
   const double t = static_cast<double>(index_++) / rate_hz_;
   switch (kind_) {

@@ -32,6 +32,8 @@ class SynthSource final : public SensorSource {
 
   [[nodiscard]] bool begin(std::string_view label, double rate_hz) override;
   void next(std::span<float> row) override;
+  [[nodiscard]] SourceState state() const override { return {{"captures", capture_}}; }
+  void restore(const SourceState& state) override;
   [[nodiscard]] std::string description() const override { return "synth:" + std::string(playing_); }
 
  private:

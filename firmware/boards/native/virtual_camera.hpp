@@ -47,6 +47,8 @@ class VirtualCamera final : public hal::Camera {
   [[nodiscard]] std::uint32_t frame_bytes() const override { return static_cast<std::uint32_t>(frame_.size()); }
   [[nodiscard]] bool read(std::uint32_t offset, std::span<std::uint8_t> into) override;
   void stop() override { state_ = State::idle; }
+  [[nodiscard]] SourceState source_state() const { return source_->state(); }
+  void restore(const SourceState& state) { source_->restore(state); }
 
  private:
   CameraForm form_;

@@ -43,6 +43,7 @@ class VirtualSensor final : public hal::Sensor {
   [[nodiscard]] std::uint32_t lost() const override { return 0; }
   [[nodiscard]] std::uint64_t ready_us() const override;
   [[nodiscard]] const SensorSource& source() const { return *source_; }
+  void restore(const SourceState& state) { source_->restore(state); }
 
  private:
   [[nodiscard]] std::size_t due() const;

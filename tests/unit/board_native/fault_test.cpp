@@ -115,6 +115,36 @@ TEST(ByteFaults, RatesAreThoseAskedForAndCounted) {
   EXPECT_NEAR(static_cast<double>(injector.counts().corrupted), 8'000, 400);
 }
 
+TEST(ByteFaults, AFlipIsOneBit) {
+  const auto plan = parse_fault_spec("tx.flip=1,rx.flip=0.5");
+  ASSERT_TRUE(plan);
+  EXPECT_DOUBLE_EQ(plan->rx.flip, 0.5);
+  ByteFaultInjector injector(plan->tx, 3);
+  for (int i = 0; i < 256; ++i) {
+    const auto byte = static_cast<std::uint8_t>(i);
+    EXPECT_EQ(__builtin_popcount(static_cast<unsigned>(injector.apply(byte).bytes[0] ^ byte)), 1);
+  }
+  EXPECT_EQ(injector.counts().flipped, 256U);
+}
+
+TEST(ByteFaults, AnotherInjectorGoesOnWhereThisOneStopped) {
+  const ByteFaults faults{.drop = 0.05, .corrupt = 0.1, .flip = 0.1, .dup = 0.05};
+  ByteFaultInjector whole(faults, 7);
+  run(whole, 1000);
+  ByteFaultInjector after(faults, 7);
+  after.resume(whole.bytes(), whole.counts());
+  EXPECT_EQ(after.counts().total(), whole.counts().total());
+  EXPECT_EQ(run(after, 1000), run(whole, 1000));
+}
+
+TEST(FaultSpec, BadSectorsAreNamedByAnyOffsetInThem) {
+  const auto plan = parse_fault_spec("flash-bad=0x041FFF,flash-bad=8192");
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->bad_sectors, (std::vector<std::uint32_t>{0x041000, 0x002000}));
+  for (const char* const wrong : {"flash-bad=", "flash-bad=x", "flash-bad=-1", "flash-bad=0x", "tx.flash-bad=0"})
+    EXPECT_FALSE(parse_fault_spec(wrong)) << wrong;
+}
+
 RC_GTEST_PROP(ByteFaults, ACorruptByteIsNeverTheSameByte, (std::uint64_t seed, std::uint8_t byte)) {
   ByteFaultInjector injector({.corrupt = 1}, seed);
   RC_ASSERT(injector.apply(byte).bytes[0] != byte);

@@ -32,6 +32,45 @@ TEST(Options, Defaults) {
   EXPECT_EQ(line.options.board.accelerometer, "synth:auto");
 }
 
+TEST(Options, ImagesAreMadeOnTheSide) {
+  EXPECT_TRUE(parse({}).options.image.path.empty());
+  const CommandLine line = parse({"--make-image", "/p/a.tmlu", "--image-version", "1.2.3", "--image-behaviour", "mute",
+                                  "--image-bytes", "20000", "--seed", "4", "--product", "thing"});
+  ASSERT_FALSE(line.exit);
+  EXPECT_EQ(line.options.image.path, "/p/a.tmlu");
+  EXPECT_EQ(line.options.image.spec.version, 0x01020003U);
+  EXPECT_EQ(line.options.image.spec.behaviour, Behaviour::mute);
+  EXPECT_EQ(line.options.image.spec.bytes, 20'000U);
+  EXPECT_EQ(line.options.image.spec.seed, 4U);
+  EXPECT_EQ(line.options.image.spec.product, "thing");
+  EXPECT_THAT(usage_error({"--image-version", "1.2.3"}), HasSubstr("Add --make-image"));
+  EXPECT_THAT(usage_error({"--make-image", "/p", "--image-version", "1.2"}), HasSubstr("X.Y.Z"));
+  EXPECT_THAT(usage_error({"--make-image", "/p", "--image-behaviour", "odd"}), HasSubstr("crash, hang or mute"));
+  usage_error({"--make-image", "/p", "--image-bytes", "100"});
+}
+
+TEST(Options, WhatABoardIsToItsBootloader) {
+  const UpdateOptions plain = parse({}).options.board.update;
+  EXPECT_FALSE(plain.blank || plain.release || plain.allow_read);
+  EXPECT_EQ(plain.product, "tml-virtual");
+  EXPECT_EQ(plain.hardware, 1U);
+  const CommandLine line = parse({"--blank", "--release", "--allow-read", "--hardware", "7", "--product", "x",
+                                  "--latency-model", "16", "--flash-model", "45:0.7", "--fault", "flash-bad=0x41000"});
+  ASSERT_FALSE(line.exit);
+  const UpdateOptions& update = line.options.board.update;
+  EXPECT_TRUE(update.blank && update.release && update.allow_read);
+  EXPECT_EQ(update.hardware, 7U);
+  EXPECT_EQ(update.product, "x");
+  EXPECT_EQ(update.latency, std::chrono::milliseconds(16));
+  EXPECT_EQ(update.flash.erase, std::chrono::milliseconds(45));
+  EXPECT_EQ(line.options.board.faults.bad_sectors, std::vector<std::uint32_t>{0x41000});
+  EXPECT_THAT(usage_error({"--product", "a name"}), HasSubstr("--product"));
+  EXPECT_THAT(usage_error({"--flash-model", "45"}), HasSubstr("ERASE_MS:PAGE_MS"));
+  EXPECT_THAT(usage_error({"--blank", "--flash-mib", "4"}), HasSubstr("no slots"));
+  EXPECT_THAT(usage_error({"--blank", "--profile", "csv"}), HasSubstr("bootloader"));
+  EXPECT_EQ(parse({"--root-key", "/nowhere/a.pub"}).exit, ExitCode::not_found);
+}
+
 TEST(Options, ACameraComesOnRequestOnly) {
   EXPECT_EQ(parse({}).options.board.camera, "");
   EXPECT_EQ(parse({"--sensor", "camera=replay:/p"}).options.board.camera, "replay:/p");
@@ -71,7 +110,7 @@ TEST(Options, EverythingGiven) {
 }
 
 TEST(Options, UsageErrorsNameTheFlag) {
-  EXPECT_THAT(usage_error({"--profile", "nose"}), HasSubstr("tml, csv or frames"));
+  EXPECT_THAT(usage_error({"--profile", "nose"}), HasSubstr("tml, csv"));
   EXPECT_THAT(usage_error({"--model", "2=x.tmlm"}), HasSubstr("SLOT=FILE"));
   EXPECT_THAT(usage_error({"--model", "0a"}), HasSubstr("SLOT=FILE"));
   EXPECT_THAT(usage_error({"--model", "=x.tmlm"}), HasSubstr("SLOT=FILE"));

@@ -257,6 +257,66 @@ TEST_F(PtyUartTest, FaultsAreTheSameForTheSameSeed) {
   EXPECT_NE(runs[0].size(), 2000U);
 }
 
+TEST_F(PtyUartTest, ABridgeWaitsForAPacketOrItsTimer) {
+  start(1'000'000);
+  uart_->set_latency(16ms);
+  open_host(B1000000);
+  send(std::string(70, 'a'));
+  run(2ms);  // 0.7 ms on the wire: one packet is full
+  EXPECT_EQ(host_->read(62), std::string(62, 'a'));
+  run(13ms);
+  EXPECT_EQ(uart_->counters().tx_bytes, 70U);
+  int waiting = -1;
+  ASSERT_EQ(::ioctl(host_->fd(), FIONREAD, &waiting), 0);
+  EXPECT_EQ(waiting, 0);
+  EXPECT_TRUE(uart_->drained());  // the wire of the board has no more to do with them
+  run(5ms);
+  EXPECT_EQ(host_->read(8), std::string(8, 'a'));
+}
+
+TEST_F(PtyUartTest, WhatIsWrittenBehindAFlashOperationLeavesWhenItIsOver) {
+  start(1'000'000);
+  open_host(B1000000);
+  send("before");
+  uart_->hold_until(clock_.steady() + 45ms);
+  send("behind");
+  EXPECT_EQ(uart_->tx_space(), PtyUart::kTxFifoBytes - 12);
+  run(40ms);
+  EXPECT_EQ(host_->read(6), "before");
+  EXPECT_EQ(uart_->counters().tx_bytes, 6U);
+  EXPECT_FALSE(uart_->drained());
+  run(10ms);
+  EXPECT_EQ(host_->read(6), "behind");
+}
+
+TEST_F(PtyUartTest, BytesComeInWhileNobodyReads) {
+  start(921'600);
+  open_host(B921600);
+  // 45 ms of an erase at this rate are more than the FIFO holds.
+  host_->write(std::string(4000, 'x'));
+  ASSERT_TRUE(collect(4000));
+  run(60ms);
+  host_->write(std::string(148, 'y'));
+  ASSERT_TRUE(wait_for([this] {
+    run(1ms);
+    return uart_->counters().rx_bytes + uart_->counters().rx_overrun == 4148;
+  }));
+  EXPECT_EQ(uart_->counters().rx_overrun, 52U);
+  EXPECT_EQ(receive(), std::string(4000, 'x') + std::string(96, 'y'));
+}
+
+TEST_F(PtyUartTest, ItsSuccessorGoesOnCounting) {
+  start(0, "tx.drop=0.3,rx.flip=0.2", 5);
+  open_host();
+  send(std::string(100, 'x'));
+  const PtyUart::Account account = uart_->account();
+  PtyUart next(0, *parse_fault_spec("tx.drop=0.3,rx.flip=0.2"), 5, clock_, watch_);
+  next.restore(account);
+  EXPECT_EQ(next.counters().tx_bytes, 100U);
+  EXPECT_EQ(next.tx_faults().dropped, uart_->tx_faults().dropped);
+  EXPECT_EQ(next.account().tx_fault_bytes, 100U);
+}
+
 TEST_F(PtyUartTest, ADelayHoldsTheLine) {
   start(0, "tx.delay=1:50ms");
   open_host();
