@@ -2,6 +2,9 @@
 #include "flasher/options.hpp"
 
 #include "common/cli/flags.hpp"
+#include "common/cli/reporter.hpp"
+#include "flasher/flash_flags.hpp"
+#include "flasher/rollout_flags.hpp"
 
 namespace tml::flasher {
 namespace {
@@ -51,17 +54,37 @@ std::variant<Options, ExitCode> parse_options(int argc, const char* const* argv)
   Options options;
   CompileOptions compile;
   RunOptions run;
-  CLI::App app("Compiles models for boards and runs them on this computer", "tml-flash");
+  RolloutOptions rollout;
+  FlashParse flash;
+  CLI::App app(
+      "Updates boards over their serial port: tml-flash FILE does the whole job. Compiles and signs models, too",
+      "tml-flash");
   cli::set_up_app(app, "tml-flash");
   cli::add_output_flags(app, options);
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);
+  add_flash_flags(app, options.board, flash);
   add_compile(app, compile);
   add_run(app, run);
+  add_rollout_flags(app, rollout);
   if (const auto code = cli::parse_arguments(app, argc, argv)) return *code;
-  if (app.got_subcommand("compile"))
+  if (app.got_subcommand("compile")) {
     options.command = compile;
-  else
+  } else if (app.got_subcommand("run")) {
     options.command = run;
+  } else if (app.got_subcommand("rollout")) {
+    if (auto understood = finish_rollout_flags(app, rollout); !understood) {
+      cli::Reporter reporter({"tml-flash", options.json, options.quiet, false});
+      return reporter.error(understood.error());
+    }
+    options.command = rollout;
+    return options;
+  }
+  auto command = finish_flash_flags(app, flash);
+  if (!command) {
+    cli::Reporter reporter({"tml-flash", options.json, options.quiet, false});
+    return reporter.error(command.error());
+  }
+  if (*command) options.command = std::move(**command);
   return options;
 }
 

@@ -9,6 +9,8 @@
 
 #include "common/base/exit_code.hpp"
 #include "common/cli/common_flags.hpp"
+#include "flasher/flash_options.hpp"
+#include "flasher/rollout_options.hpp"
 
 namespace tml::flasher {
 
@@ -35,8 +37,12 @@ struct RunOptions {
   std::string kernels = "fast";
 };
 
+using Command = std::variant<CompileOptions, RunOptions, FlashOptions, SignOptions, KeygenOptions, FileInfoOptions,
+                             BoardCommand, RolloutOptions>;
+
 struct Options : cli::OutputFlags {
-  std::variant<CompileOptions, RunOptions> command;
+  BoardFlags board;
+  Command command;
 };
 
 /// The exit code when the program should end now (help, version, usage error).

@@ -97,6 +97,7 @@ Result<Settings> load_settings(const std::filesystem::path& file) {
   settings.host = text_of(*table, "host");
   settings.api_key = text_of(*table, "api_key");
   settings.hmac_key = text_of(*table, "hmac_key");
+  settings.signing_key = text_of(*table, "signing_key");
   settings.devices = named_facts(*table, "devices");
   settings.projects = named_facts(*table, "projects");
   return settings;

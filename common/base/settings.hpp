@@ -22,9 +22,10 @@ using Environment = std::function<std::string(const char* name)>;
 [[nodiscard]] Environment process_environment();
 
 struct Settings {
-  std::string host;      ///< As EI_HOST: a DNS name, an IPv4 literal, or localhost. Empty = the public cloud.
-  std::string api_key;   ///< `ei_...`
-  std::string hmac_key;  ///< Text, used as its UTF-8 bytes.
+  std::string host;         ///< As EI_HOST: a DNS name, an IPv4 literal, or localhost. Empty = the public cloud.
+  std::string api_key;      ///< `ei_...`
+  std::string hmac_key;     ///< Text, used as its UTF-8 bytes.
+  std::string signing_key;  ///< Path of the key file that tml-flash signs with; written by people, never by a program.
   /// Per device key (identity rule): free-form facts that a tool remembers, for example {"project": "3"}.
   std::map<std::string, std::map<std::string, std::string>> devices;
   /// Per project of a server ("127.0.0.1/3"): {"api_key", "hmac_key", "name"}.

@@ -12,7 +12,7 @@ namespace tml::cli {
 namespace {
 
 tl::unexpected<Error> not_interactive(std::string_view question, std::string_view flag) {
-  return fail(Errc::usage, "cannot ask \"" + std::string(question) + "\" without a terminal:", {},
+  return fail(Errc::usage, "cannot ask \"" + std::string(question) + "\" without a terminal", {},
               "Give " + std::string(flag));
 }
 

@@ -101,7 +101,8 @@ void Reporter::warning(std::string_view message) {
   if (!options_.quiet) std::fprintf(stderr, "%s: warning: %s\n", options_.tool.c_str(), log_redacted(message).c_str());
 }
 
-void Reporter::progress(std::string_view task, std::uint64_t done, std::uint64_t total, std::string_view unit) {
+void Reporter::progress(std::string_view task, std::uint64_t done, std::uint64_t total, std::string_view unit,
+                        std::string_view detail) {
   const std::lock_guard lock(mutex_);
   const std::int64_t now = now_ms();
   if (bar_task_ != task) {
@@ -120,7 +121,9 @@ void Reporter::progress(std::string_view task, std::uint64_t done, std::uint64_t
   // Asked again: a Screen may have taken the terminal meanwhile.
   if (!tty_ || options_.quiet || ::isatty(STDERR_FILENO) != 1) return;
   std::string tail;
-  if (unit == "B") {
+  if (!detail.empty()) {
+    tail = " " + std::string(detail);
+  } else if (unit == "B") {
     const std::int64_t elapsed = std::max<std::int64_t>(now - bar_started_ms_, 1);
     tail = " " + human_size(done) + "  " + human_size(done * 1000 / static_cast<std::uint64_t>(elapsed)) + "/s";
   } else {

@@ -45,8 +45,10 @@ class Reporter {
   /// A warning on standard error and as {"event":"warning"}.
   void warning(std::string_view message);
 
-  /// Progress of one task. `total` 0 = unknown. Redraws at most every 100 ms; `unit` "B" prints sizes and a rate.
-  void progress(std::string_view task, std::uint64_t done, std::uint64_t total, std::string_view unit = {});
+  /// Progress of one task. `total` 0 = unknown. Redraws at most every 100 ms; `unit` "B" prints sizes and a rate;
+  /// `detail` goes behind the bar instead of what the unit would put there.
+  void progress(std::string_view task, std::uint64_t done, std::uint64_t total, std::string_view unit = {},
+                std::string_view detail = {});
   /// Removes the bar (call before a result, or when the task ends).
   void progress_done();
 

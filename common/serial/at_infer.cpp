@@ -30,13 +30,17 @@ std::optional<std::uint32_t> number_behind(std::string_view line, std::string_vi
   return error == std::errc{} ? std::optional(value) : std::nullopt;
 }
 
-std::string encode(std::span<const float> values) {
+std::vector<std::byte> bytes_of(std::span<const float> values) {
   std::vector<std::byte> bytes(values.size() * 4);
   for (std::size_t i = 0; i < values.size(); ++i) {
     std::uint32_t word = 0;
     std::memcpy(&word, &values[i], 4);
     for (unsigned b = 0; b < 4; ++b) bytes[i * 4 + b] = static_cast<std::byte>(word >> (8 * b));
   }
+  return bytes;
+}
+
+std::string encode(std::span<const std::byte> bytes) {
   std::string text(wire::base64_encoded_size(bytes.size()), '\0');
   // The buffer has the size that the encoder asks for.
   if (!wire::base64_encode(bytes, text)) text.clear();
@@ -54,12 +58,10 @@ Awaitable<Result<std::string>> AtSession::Impl::next_line(Nanos deadline) {
   }
 }
 
-Awaitable<Result<StaticReply>> AtSession::Impl::classify(std::span<const float> values, bool debug,
-                                                         const ReadProgressFn& on_progress) {
-  const std::string count = std::to_string(values.size());
-  const std::vector<AtCommand::Arg> args = {{"debug", debug ? "y" : "n"}, {"count", count}};
-  const auto command = AtCommand::make("RUNIMPULSESTATIC", args);
-  if (!command) co_return pass(command.error());
+Awaitable<Result<StaticReply>> AtSession::Impl::send_block(AtCommand block_command, std::span<const std::byte> bytes,
+                                                           std::size_t items, const ReadProgressFn& on_progress) {
+  const AtCommand* command = &block_command;
+  const std::string count = std::to_string(items);
   auto ready = co_await ensure_step();
   if (!ready) co_return pass(std::move(ready.error()));
   std::array<char, 64> memory;
@@ -74,7 +76,7 @@ Awaitable<Result<StaticReply>> AtSession::Impl::classify(std::span<const float> 
   }
 
   StaticReply reply;
-  const std::string text = encode(values);
+  const std::string text = encode(bytes);
   std::size_t sent = 0;
   std::uint32_t block = 0;
   bool complete = false;
@@ -96,7 +98,7 @@ Awaitable<Result<StaticReply>> AtSession::Impl::classify(std::span<const float> 
     if (line->starts_with("TRANSFER COMPLETED")) {
       complete = true;
       const auto arrived = number_behind(*line, "COMPLETED");
-      if (arrived && *arrived != values.size()) {
+      if (arrived && *arrived != items) {
         co_return fail(Errc::garbage, "board counted " + std::to_string(*arrived) + " of " + count + " values",
                        stream_.name());
       }
@@ -125,8 +127,27 @@ Awaitable<Result<StaticReply>> AtSession::Impl::classify(std::span<const float> 
 }
 
 Awaitable<Result<StaticReply>> AtSession::classify(std::vector<float> values, bool debug, ReadProgressFn on_progress) {
-  const auto operation = [impl = impl_.get(), &values, debug, &on_progress]() {
-    return impl->classify(values, debug, on_progress);
+  const std::string count = std::to_string(values.size());
+  const std::vector<AtCommand::Arg> args = {{"debug", debug ? "y" : "n"}, {"count", count}};
+  const auto command = AtCommand::make("RUNIMPULSESTATIC", args);
+  if (!command) co_return pass(command.error());
+  const std::vector<std::byte> bytes = bytes_of(values);
+  const std::size_t items = values.size();
+  const auto operation = [impl = impl_.get(), &command, &bytes, items, &on_progress]() {
+    return impl->send_block(*command, bytes, items, on_progress);
+  };
+  auto result = co_await impl_->exclusive<StaticReply>(operation);
+  co_return result;
+}
+
+Awaitable<Result<StaticReply>> AtSession::run_model(std::string slot, std::vector<std::byte> input,
+                                                    ReadProgressFn on_progress) {
+  const std::string count = std::to_string(input.size());
+  const std::vector<AtCommand::Arg> args = {{"slot", slot}, {"count", count}};
+  const auto command = AtCommand::make("RUNMODEL", args);
+  if (!command) co_return pass(command.error());
+  const auto operation = [impl = impl_.get(), &command, &input, &on_progress]() {
+    return impl->send_block(*command, input, input.size(), on_progress);
   };
   auto result = co_await impl_->exclusive<StaticReply>(operation);
   co_return result;

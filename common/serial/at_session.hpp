@@ -95,6 +95,12 @@ class AtSession {
   [[nodiscard]] Awaitable<Result<StaticReply>> classify(std::vector<float> values, bool debug,
                                                         ReadProgressFn on_progress = {});
 
+  /// AT+RUNMODEL of our firmware (docs/firmware.md): the bytes of an input tensor through the model of a bank ("0A") or
+  /// slot ("0"), without signal processing. The reply's lines are `Layer N: ...`, `Output: HEX` and `Work: ...`; else
+  /// as classify(). Errc::refused by boards that do not know it.
+  [[nodiscard]] Awaitable<Result<StaticReply>> run_model(std::string slot, std::vector<std::byte> input,
+                                                         ReadProgressFn on_progress = {});
+
   /// AT+SNAPSHOT, 70 s or twice what the line needs; by wire reference 1.8 at the transfer rate, and there at most 15 s
   /// without a byte. A picture that came damaged (no base64, another length, an OK lost at the transfer rate:
   /// Errc::garbage) is taken again up to `retype_limit` times. Errc::usage for a size of 0, Errc::limit for one beyond

@@ -54,8 +54,9 @@ class AtSession::Impl {
   [[nodiscard]] Awaitable<Result<void>> stream_lines(const AtCommand& command, const LineFn& on_line,
                                                      Timeouts timeouts);
   [[nodiscard]] Awaitable<Result<void>> read_out(ReadProgress& progress, const ReadProgressFn& on_progress);
-  [[nodiscard]] Awaitable<Result<StaticReply>> classify(std::span<const float> values, bool debug,
-                                                        const ReadProgressFn& on_progress);
+  /// A command that takes `bytes` as base64, `items` in the board's count.
+  [[nodiscard]] Awaitable<Result<StaticReply>> send_block(AtCommand block_command, std::span<const std::byte> bytes,
+                                                          std::size_t items, const ReadProgressFn& on_progress);
   [[nodiscard]] Awaitable<Result<SnapshotImage>> snapshot(SnapshotSize size);
   [[nodiscard]] Awaitable<Result<void>> snapshot_stream(SnapshotSize size, const SnapshotFn& on_frame,
                                                         SnapshotStreamStats& stats);

@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 import termios
+import time
 import unittest
 from pathlib import Path
 from random import Random
@@ -18,6 +19,18 @@ from flash_link import SLOTS, FlashLink, Refused, make_bundle, read_bundle
 from processes import Process, programs, run
 
 BOARD = programs() / "tml-board"
+GESTURES = Path(__file__).resolve().parents[3] / "firmware/models/gestures.tflite"
+IMPULSE = """
+name = "gestures"
+labels = ["circle", "flick", "idle", "updown"]
+[impulse]
+sensor = "Built-in accelerometer"
+frequency_hz = 104
+window_ms = 2000
+stride_ms = 250
+[[dsp]]
+type = "raw"
+"""
 FACTORY = "0.1.0"
 
 
@@ -172,6 +185,33 @@ class Application(FlashBoard):
         self.assertGreater(answered, 0)
         info = self.link.verify("model-0b")
         self.assertEqual((info.state, info.payload_bytes), ("complete", 100_000))
+        self.host.wake()
+
+    def test_an_inference_goes_on_while_another_model_arrives(self):
+        (self.folder / "gestures.toml").write_text(IMPULSE)
+        package = self.folder / "gestures.tmlm"
+        code, _, errors = run([programs() / "tml-flash", "compile", GESTURES, "--impulse", self.folder / "gestures.toml", "-o", package])
+        self.assertEqual(code, 0, errors)
+        self.start("--model", f"0={package}")
+        self.host.wake()
+        identity = self.link.hello()
+
+        def hear_until(text, count):
+            deadline = time.monotonic() + 60
+            while self.link.text.count(text) < count:
+                self.assertLess(time.monotonic(), deadline, bytes(self.link.text[-500:]))
+                for body in self.link.receive(0.5):
+                    self.link.take(body)
+
+        self.host.write(b"AT+RUNIMPULSECONT\r")
+        hear_until(b"#Classification", 1)
+        self.link.install("model-0b", make_bundle(os.urandom(100_000), 1, ["model-0a", "model-0b"], abi=identity.kernel_abi))
+        hear_until(b"#Classification", self.link.text.count(b"#Classification") + 2)
+        self.assertNotIn(b"replaced", self.link.text)
+        self.link.hello()
+        self.link.select("model-0b")
+        hear_until(b"ERR: the model was replaced", 1)
+        self.link.revert(1)
         self.host.wake()
 
     def test_several_boards_in_one_process_restart_for_themselves(self):

@@ -52,6 +52,19 @@ TEST(Classify, SendsTheWindowAndReadsTheResult) {
   EXPECT_TRUE(run(bench.session.config()));
 }
 
+TEST(Classify, AnInputTensorGoesAsItsBytes) {
+  Bench bench;
+  bench.board.window_result = "Layer 0: 3 bytes, crc32 05ba47c3\r\nOutput: 01807f\r\nRESULT 0\r\n";
+  bench.meet();
+  const std::vector<std::byte> input = {std::byte{0x01}, std::byte{0x80}, std::byte{0x7F}};
+  const auto reply = run(bench.session.run_model("0A", input));
+  ASSERT_TRUE(reply) << reply.error().message();
+  EXPECT_EQ(bench.board.executed.back(), "AT+RUNMODEL=0A,3");
+  EXPECT_EQ(bench.board.window, "AYB/");
+  EXPECT_EQ(reply->lines, (std::vector<std::string>{"Layer 0: 3 bytes, crc32 05ba47c3", "Output: 01807f"}));
+  EXPECT_TRUE(run(bench.session.config()));
+}
+
 TEST(Classify, ABoardThatWantsAnotherSizeNamesIt) {
   Bench bench;
   bench.board.window_result =

@@ -162,7 +162,7 @@ class FakeBoard final : public ByteStream {
   std::function<std::string(std::string)> mangle_payload;                // damages a read-out's characters
   unsigned lost_first_oks = 0;     // so many of the next OK before and behind a payload
   unsigned lost_last_oks = 0;      // at the faster rate arrive damaged
-  std::string window_result;       // of AT+RUNIMPULSESTATIC; empty: the board does not know the command
+  std::string window_result;       // of AT+RUNIMPULSESTATIC and AT+RUNMODEL; empty: they are not known
   std::string window;              // base64 that came with it
   unsigned long window_count = 0;  // floats that the board says it got; 0: as many as were announced
   ManualClock clock_;
@@ -302,11 +302,12 @@ class FakeBoard final : public ByteStream {
   }
 
   void respond(const std::string& line) {
-    if (line.starts_with("AT+RUNIMPULSESTATIC=") && !window_result.empty()) {
+    const bool model = line.starts_with("AT+RUNMODEL=");
+    if ((line.starts_with("AT+RUNIMPULSESTATIC=") || model) && !window_result.empty()) {
       const unsigned long count = std::strtoul(line.c_str() + line.find(',') + 1, nullptr, 10);
       window.clear();
       if (window_count == 0) window_count = count;
-      window_left_ = (count * 4 + 2) / 3 * 4;
+      window_left_ = (count * (model ? 1 : 4) + 2) / 3 * 4;
       say("OK CHUNK=" + std::to_string(kWindowBlock) + "\r\n", config.answer_delay);
       return;
     }
