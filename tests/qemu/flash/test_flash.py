@@ -33,6 +33,9 @@ def bundle_of(signed):
     count = -(-len(payload) // CHUNK)
     return Bundle(signed[:512], [payload[at:at + CHUNK] for at in range(0, len(payload), CHUNK)], signed[512:512 + 32 * count])
 
+# The emulated UART takes a few kilobytes per second when the machine is busy.
+RESEND_S = 5
+
 
 class Flash(unittest.TestCase):
     def setUp(self):
@@ -72,12 +75,12 @@ class Flash(unittest.TestCase):
 
         model = so.signed_object(Random(1).randbytes(10000), so.MODEL, 1 << 2 | 1 << 3, version=1 << 24, product=PRODUCT, name="a model",
                                  contract=(identity.kernel_abi, 2, 4096))
-        self.link.install("model-0a", bundle_of(model))
+        self.link.install("model-0a", bundle_of(model), resend_s=RESEND_S)
         self.link.select("model-0a", permanent=True)
         self.assertEqual(self.link.status().active[1], "model-0a")
 
         image = so.patch_image(IMAGES[1].read_bytes(), version=2 << 24 | 5)
-        self.link.install("app-b", bundle_of(so.signed_image(image, epoch=1)), compress=True)
+        self.link.install("app-b", bundle_of(so.signed_image(image, epoch=1)), compress=True, resend_s=RESEND_S)
         self.link.select("app-b")
         self.link.reboot()
         boot = self.boot(2)
@@ -104,7 +107,7 @@ class Flash(unittest.TestCase):
         self.assertEqual(self.boot(1)["mode"], "bootloader")
         identity = self.link.hello()
         self.assertEqual((identity.mode, identity.app_version), ("bootloader", "0.0.0"))
-        self.link.install("app-a", bundle_of(so.signed_image(IMAGES[0].read_bytes())))
+        self.link.install("app-a", bundle_of(so.signed_image(IMAGES[0].read_bytes())), resend_s=RESEND_S)
         self.link.select("app-a", permanent=True)
         self.link.reboot()
         self.assertEqual(self.boot(2)["slot"], "app-a")
@@ -131,7 +134,7 @@ class Flash(unittest.TestCase):
         self.boot(1)
         self.link.hello()
         image = so.patch_image(IMAGES[1].read_bytes(), version=3 << 24)
-        self.link.install("app-b", bundle_of(so.signed_image(image)), compress=True)
+        self.link.install("app-b", bundle_of(so.signed_image(image)), compress=True, resend_s=RESEND_S)
         self.link.select("app-b", attempts=1)
         self.link.reboot()
         self.assertEqual(self.boot(2)["slot"], "app-b")
