@@ -20,6 +20,7 @@ constexpr Millis kProbeTime{1200};
 constexpr std::size_t kMaxProbe = 8192;
 constexpr unsigned kMoreReboots = 3;
 constexpr std::size_t kMaxShown = 40;
+constexpr Millis kStrangerPause{1000};  // between looks at a port that has another board
 
 tl::unexpected<Error> interrupted(const std::string& where) { return fail(Errc::interrupted, "interrupted", where); }
 
@@ -69,9 +70,17 @@ Awaitable<Result<void>> Connection::greet(Millis patience) {
   if (stopped_) co_return interrupted(name());
   session_ = std::make_unique<Session>(*stream_, random_, SessionOptions{options_.start_baud, last_baud_});
   auto identity = co_await session_->connect(patience);
-  if (identity) co_return Result<void>();
+  if (!identity) {
+    session_.reset();
+    co_return pass(std::move(identity.error()));
+  }
+  const std::string id = text_of(session_->identity().device_id);
+  if (!board_) board_ = id;
+  if (id == *board_) co_return Result<void>();
+  // Cables are swapped, and ports are numbered anew: what was meant for one board must not go into another.
+  stranger_ = id;
   session_.reset();
-  co_return pass(std::move(identity.error()));
+  co_return fail(Errc::unplugged, "another board, " + id + ", answers", name());
 }
 
 Awaitable<Error> Connection::explain(Error error) {
@@ -112,9 +121,10 @@ Awaitable<Result<void>> Connection::recover() {
   if (greeted || stopped_) co_return greeted;
   const Errc code = greeted.error().code;
   if (code != Errc::timeout && code != Errc::not_found && code != Errc::unplugged) co_return greeted;
-  co_return fail(Errc::timeout,
-                 "the board did not come back within " + std::to_string(options_.replug_wait.count() / 1000) + " s",
-                 name(), "Plug it in and run the same command again: it goes on where it was");
+  std::string what = "the board did not come back within " + std::to_string(options_.replug_wait.count() / 1000) + " s";
+  if (!stranger_.empty()) what += "; another one, " + stranger_ + ", is on its port";
+  co_return fail(Errc::timeout, std::move(what), name(),
+                 "Plug it in and run the same command again: it goes on where it was");
 }
 
 Awaitable<Result<void>> Connection::await_board(Millis patience) {
@@ -138,6 +148,12 @@ Awaitable<Result<void>> Connection::await_board(Millis patience) {
     const Errc code = greeted.error().code;
     if (code == Errc::unplugged || code == Errc::io) {
       stream_.reset();
+      if (stranger_.empty()) continue;
+      const auto executor = co_await boost::asio::this_coro::executor;
+      Pause pause(executor);
+      pause_ = &pause;
+      (void)co_await pause.wait_for(kStrangerPause);
+      pause_ = nullptr;
     } else if (code != Errc::timeout && code != Errc::garbage) {
       co_return greeted;
     }

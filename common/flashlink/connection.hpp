@@ -7,6 +7,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "common/base/random.hpp"
@@ -35,13 +36,14 @@ class Connection {
   /// something else does (named as far as it tells: an application without the flash link, an unknown protocol).
   [[nodiscard]] serial::Awaitable<Result<void>> open();
   /// After the session was lost (Errc::unplugged, Errc::timeout): waits for the port where it is gone, and greets the
-  /// board again. Errc::timeout when it does not come back in time.
+  /// board again. Errc::timeout when it does not come back in time. Only the board that open() greeted counts, by its
+  /// id: another one on the same port is left alone.
   [[nodiscard]] serial::Awaitable<Result<void>> recover();
   /// Restarts the board and greets what comes back within `patience`; the port may vanish meanwhile. A bootloader that
   /// a HELLO finds on its way stays: towards the application nothing is said for kBootQuiet, and when the bootloader
   /// answers all the same it is sent on again, three times with longer silence.
   [[nodiscard]] serial::Awaitable<Result<void>> reboot(wire::flash::Reboot where, Millis patience);
-  /// Greets whatever answers within `patience`; the port may vanish meanwhile. Errc::timeout else.
+  /// Greets the board when it answers within `patience`; the port may vanish meanwhile. Errc::timeout else.
   [[nodiscard]] serial::Awaitable<Result<void>> await_board(Millis patience);
   /// To the rate of transfers. The rate that holds; 0: the line has none.
   [[nodiscard]] serial::Awaitable<Result<std::uint32_t>> speed_up();
@@ -70,6 +72,8 @@ class Connection {
   ConnectionOptions options_;
   std::unique_ptr<serial::ByteStream> stream_;
   std::unique_ptr<Session> session_;
+  std::optional<std::string> board_;  // id of the one that was greeted first
+  std::string stranger_;              // id of another one that answered since
   std::uint32_t last_baud_ = 0;
   bool stopped_ = false;
   Pause* pause_ = nullptr;  // under way

@@ -227,6 +227,17 @@ class Interrupted(FlashTest):
         self.assertEqual(tool.join(timeout_s=60), UNPLUGGED, tool.report())
         self.assertIn("goes on", tool.events[-1]["hint"])
 
+    def test_another_board_in_its_place_is_left_alone(self):
+        board = self.board(*SLOW)
+        other = self.board(*SLOW, name="other")
+        tool = self.start_flash(self.image("1.8.0", size=120_000), "--port", board.link, "--baud", "115200", "--no-compress", "--wait", "3")
+        self.half_way(tool)
+        board.kill()
+        Path(board.link).symlink_to(os.readlink(other.link))
+        self.assertEqual(tool.join(timeout_s=60), UNPLUGGED, tool.report())
+        self.assertIn("another one", tool.events[-1]["message"])
+        self.assertEqual({s["state"] for s in self.info(other.link)["slots"] if s["slot"] == "app-b"}, {"empty"})
+
 
 class BadFlash(FlashTest):
     """A sector that neither erases nor programs: the board says so at once, and nothing is blamed on the cable."""

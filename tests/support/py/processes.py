@@ -86,9 +86,15 @@ class Process:
         return self.process.poll() is None
 
     def kill(self):
-        """SIGKILL, and everything it had written is read before this returns."""
+        """SIGKILL, and everything it had written is read before this returns.
+
+        A killed board leaves its link behind, and the next pseudo-terminal of anybody may get the number that it names: it goes, as the node
+        of a pulled port does.
+        """
         if self.alive():
             self.process.kill()
+            if "--link" in self.argv:
+                Path(self.argv[self.argv.index("--link") + 1]).unlink(missing_ok=True)
         return self.join()
 
     def join(self, timeout_s=30):
