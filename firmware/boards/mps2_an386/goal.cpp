@@ -69,6 +69,8 @@ bool Pursuit::visit() {
     plan_.tried = 1;
     if (plan_.goal == Goal::exhaust) return false;
     status = run(installer_.confirm(lane));
+    // A start that the flash would not let be counted did not happen: the next reset tries again.
+    if (status == Status::not_ready) return false;
   } else if (now.active[lane] == slot && plan_.goal == Goal::install) {
     return finish(Outcome::reached);
   } else if (now.active[lane] == slot && plan_.goal == Goal::revert) {
