@@ -4,11 +4,9 @@
 
 #include <array>
 
-#include "firmware/boards/mps2_an386/board_names.hpp"
-#include "firmware/boards/mps2_an386/board_trust.hpp"
+#include "firmware/boards/mps2_an386/board_parts.hpp"
 #include "firmware/boards/mps2_an386/image_header.hpp"
 #include "firmware/boards/mps2_an386/registers.hpp"
-#include "firmware/boards/mps2_an386/window.hpp"
 #include "firmware/hal/flash_layout.hpp"
 #include "firmware/update/inflate.hpp"
 
@@ -22,20 +20,8 @@ alignas(8) std::array<std::uint8_t, update::kInflateBytes> inflate_memory;
 
 const app::UpdateEngine& update_engine(hal::Flash& flash, hal::Clock& clock, hal::Random& random, hal::Uart& uart,
                                        BoardBoot& port, const Window& window) {
-  static const update::Product product{.name = kProduct,
-                                       .hardware = kHardware,
-                                       .boot_version = port.boot_version(),
-                                       .device_id = device_id(window),
-                                       .flash_bytes = kWindowOffset};
-  static const update::Parts parts{.flash = flash,
-                                   .clock = clock,
-                                   .random = random,
-                                   .port = port,
-                                   .boot_control = hal::kBootControlRegion,
-                                   .keys = hal::kCountersRegion,
-                                   .slots = hal::kSlotRegions,
-                                   .trust = board_trust(),
-                                   .product = product};
+  static const update::Product product = board_product(window, port.boot_version());
+  static const update::Parts parts = board_parts(flash, clock, random, port, product);
   static const update::Memory memory{.window = window_memory, .inflate = inflate_memory};
   static update::Installer installer(parts, memory);
   installer.mount();

@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The TML authors
 //
-// What the bootloader's two programs share: the memory of its engine, and the board as the engine sees it.
+// What the bootloader's two programs share: the memory of its engine and of its line.
 #pragma once
 
-#include "firmware/boards/mps2_an386/host_window.hpp"
 #include "firmware/update/parts.hpp"
 
 namespace tml::fw::mps2 {
 
-/// Static memory: call once.
-[[nodiscard]] const update::Product& boot_product(const Window& window);
+/// Static: one engine at a time.
 [[nodiscard]] update::Memory boot_memory();
-[[nodiscard]] update::Parts boot_parts(hal::Flash& flash, hal::Clock& clock, hal::Random& random, hal::BootPort& port,
-                                       const update::Product& product);
 
 /// Rings of the line: bytes that wait while one flash operation runs.
 [[nodiscard]] std::span<std::uint8_t> boot_receive_ring();

@@ -5,6 +5,7 @@
 // plan in the place of the line. Nobody listens, so that thousands of points take a minute.
 #include "firmware/boards/mps2_an386/board_boot.hpp"
 #include "firmware/boards/mps2_an386/board_names.hpp"
+#include "firmware/boards/mps2_an386/board_parts.hpp"
 #include "firmware/boards/mps2_an386/boot_board.hpp"
 #include "firmware/boards/mps2_an386/cmsdk_uart.hpp"
 #include "firmware/boards/mps2_an386/event_port.hpp"
@@ -87,7 +88,8 @@ int main() {
   static WindowRandom random(window);
   static BoardBoot port(kVersion, window.boot_stack_bytes);
   static CmsdkUart uart(boot_receive_ring(), boot_send_ring());
-  static const update::Parts parts = boot_parts(flash, clock, random, port, boot_product(window));
+  static const update::Product product = board_product(window, kVersion);
+  static const update::Parts parts = board_parts(flash, clock, random, port, product);
   static const update::Memory memory = boot_memory();
   if (port.take_stay_request()) {
     static update::Installer installer(parts, memory);

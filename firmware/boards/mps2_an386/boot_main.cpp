@@ -4,6 +4,7 @@
 // The bootloader: its parts, firmware/boot on them, and the loop that sleeps in between.
 #include "firmware/boards/mps2_an386/board_boot.hpp"
 #include "firmware/boards/mps2_an386/board_names.hpp"
+#include "firmware/boards/mps2_an386/board_parts.hpp"
 #include "firmware/boards/mps2_an386/boot_board.hpp"
 #include "firmware/boards/mps2_an386/cmsdk_uart.hpp"
 #include "firmware/boards/mps2_an386/event_port.hpp"
@@ -40,7 +41,8 @@ int main() {
   tell(" ");
   tell(kVersion);
   tell("\n");
-  static const update::Parts parts = boot_parts(flash, clock, random, port, boot_product(window));
+  static const update::Product product = board_product(window, kVersion);
+  static const update::Parts parts = board_parts(flash, clock, random, port, product);
   static const update::Memory memory = boot_memory();
   static Boot boot(uart, parts, memory, {.rx_bytes = static_cast<std::uint32_t>(boot_receive_ring().size())});
   boot.start();

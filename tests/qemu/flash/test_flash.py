@@ -26,15 +26,14 @@ for file in (LOADER, *IMAGES):
     if not file.exists():
         print(f"skipped: there is no {file} (configure with -DTML_ARM=ON)")
         sys.exit(qemu.SKIP)
+# The emulated UART takes a few kilobytes per second when the machine is busy.
+RESEND_S = 5
 
 
 def bundle_of(signed):
     payload = so.payload_of(signed)
     count = -(-len(payload) // CHUNK)
     return Bundle(signed[:512], [payload[at:at + CHUNK] for at in range(0, len(payload), CHUNK)], signed[512:512 + 32 * count])
-
-# The emulated UART takes a few kilobytes per second when the machine is busy.
-RESEND_S = 5
 
 
 class Flash(unittest.TestCase):

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The TML authors
-#include "firmware/boards/mps2_an386/board_trust.hpp"
+#include "firmware/boards/mps2_an386/board_parts.hpp"
 
+#include "firmware/boards/mps2_an386/board_names.hpp"
+#include "firmware/boards/mps2_an386/window.hpp"
+#include "firmware/hal/flash_layout.hpp"
 #include "firmware/update/development_key.hpp"
 
 #ifdef TML_TRUST_HEADER
@@ -40,6 +43,25 @@ constinit const update::Trust kTrust = make();
 
 }  // namespace
 
-const update::Trust& board_trust() { return kTrust; }
+update::Product board_product(const Window& window, std::uint32_t boot_version) {
+  return {.name = kProduct,
+          .hardware = kHardware,
+          .boot_version = boot_version,
+          .device_id = device_id(window),
+          .flash_bytes = kWindowOffset};
+}
+
+update::Parts board_parts(hal::Flash& flash, hal::Clock& clock, hal::Random& random, hal::BootPort& port,
+                          const update::Product& product) {
+  return {.flash = flash,
+          .clock = clock,
+          .random = random,
+          .port = port,
+          .boot_control = hal::kBootControlRegion,
+          .keys = hal::kCountersRegion,
+          .slots = hal::kSlotRegions,
+          .trust = kTrust,
+          .product = product};
+}
 
 }  // namespace tml::fw::mps2
